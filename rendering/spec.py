@@ -1,0 +1,89 @@
+"""What a picture of a site is, stated in full and hashable.
+
+A judge trained on one spec refuses pictures made with another; the hashes stand in
+the model's manifest and in every verdict.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+
+__all__ = ["COLOR_A", "COLOR_B", "EMSpec", "RenderSpec", "picture_spec_hash"]
+
+COLOR_A = "#1f77b4"
+"""Colour of the site's own segment in pictures, Neuroglancer, tables and text."""
+COLOR_B = "#ff7f0e"
+"""Colour of the partner segment, everywhere."""
+
+
+def _digest(content: dict[str, object]) -> str:
+    packed = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    return hashlib.sha256(packed).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RenderSpec:
+    """Orthographic views of meshes, every switch stated.
+
+    Views (front, side, top) look along +X, +Y and -Z with up +Z, +Z and +Y.
+
+    Parameters
+    ----------
+    half_extent_nm : float
+        Half the width of the field of view.
+    size_px : int
+        Width and height of a picture.
+    pixel_ratio : int
+        Supersampling of the renderer.
+    """
+
+    half_extent_nm: float = 1000.0
+    size_px: int = 256
+    pixel_ratio: int = 1
+    color_a: str = COLOR_A
+    color_b: str = COLOR_B
+    background: str = "#ffffff"
+    views: tuple[str, ...] = ("front", "side", "top")
+    ambient: float = 0.45
+    headlight: float = 2.2
+    crop_factor: float = 1.2
+    version: int = 1
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits over every field."""
+        return _digest({"kind": "render", **asdict(self)})
+
+
+@dataclass(frozen=True)
+class EMSpec:
+    """Three orthogonal slices through a point, sampled isotropically.
+
+    Parameters
+    ----------
+    half_extent_nm : float
+        Half the width of the field of view.
+    size_px : int
+        Width and height of a slice.
+    low_percentile, high_percentile : float
+        Grey values that become black and white, taken over the three slices together.
+    """
+
+    half_extent_nm: float = 480.0
+    size_px: int = 96
+    planes: tuple[str, ...] = ("xy", "xz", "yz")
+    low_percentile: float = 1.0
+    high_percentile: float = 99.0
+    version: int = 1
+
+    @property
+    def hash(self) -> str:
+        """16 hexadecimal digits over every field."""
+        return _digest({"kind": "em", **asdict(self)})
+
+
+def picture_spec_hash(render: RenderSpec, em: EMSpec) -> str:
+    """Return one hash for both specs, as verdicts record it."""
+    return _digest({"render": render.hash, "em": em.hash})
