@@ -1,0 +1,68 @@
+"""Every action of the window by name: its words, its keys for either hand, and where it shows.
+
+The same bindings are registered with Qt and inside Neuroglancer, so that a key does the
+same wherever the focus is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["ACTIONS", "Action", "neuroglancer_key"]
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing a person can do.
+
+    Parameters
+    ----------
+    name : str
+        Stable name, as settings store it.
+    label : str
+        Short words for buttons and the help overlay.
+    left, right : str
+        Default keys for the left and right hand in Qt's notation; may be empty.
+    commits : bool
+        Whether it writes a decision: such keys ignore auto-repeat and double presses.
+    """
+
+    name: str
+    label: str
+    left: str
+    right: str = ""
+    commits: bool = False
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("accept", "accept", "F", "J", commits=True),
+    Action("reject", "reject", "D", "K", commits=True),
+    Action("unsure", "unsure", "S", "L", commits=True),
+    Action("later", "later", "A", ";", commits=True),
+    Action("skip", "skip", "G", "H", commits=True),
+    Action("undo", "undo", "Z"),
+    Action("redo", "redo", "Shift+Z"),
+    Action("next", "next", "Space"),
+    Action("previous", "previous", "Shift+Space"),
+    Action("partner1", "partner 1", "1"),
+    Action("partner2", "partner 2", "2"),
+    Action("partner3", "partner 3", "3"),
+    Action("partner4", "partner 4", "4"),
+    Action("layout", "2-D, 3-D, 4-panel", "X"),
+    Action("filter", "filter", "/"),
+    Action("help", "help", "?"),
+)
+
+_CODES = {";": "semicolon", "/": "slash", "?": "shift+slash", "Space": "space"}
+
+
+def neuroglancer_key(key: str) -> str:
+    """Return a Qt key such as ``Shift+Z`` in Neuroglancer's notation, ``shift+keyz``."""
+    modifiers, _, last = key.rpartition("+")
+    if last in _CODES:
+        code = _CODES[last]
+    elif last.isdigit():
+        code = f"digit{last}"
+    else:
+        code = f"key{last.lower()}"
+    return f"{modifiers.lower()}+{code}" if modifiers else code
