@@ -71,8 +71,8 @@ class EMSpec:
         Grey values that become black and white, taken over the three slices together.
     """
 
-    half_extent_nm: float = 480.0
-    size_px: int = 96
+    half_extent_nm: float = 320.0
+    size_px: int = 64
     planes: tuple[str, ...] = ("xy", "xz", "yz")
     low_percentile: float = 1.0
     high_percentile: float = 99.0

@@ -1,0 +1,75 @@
+"""What every judge does: look at the pictures of pairs and give an opinion on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from inference.models.manifest import ModelManifest
+from rendering.em import Slices
+
+__all__ = ["Judge", "Opinion", "PairSample"]
+
+
+@dataclass(frozen=True)
+class PairSample:
+    """One question: do these two segments belong to one neuron?
+
+    Parameters
+    ----------
+    slices : Slices
+        Three EM slices through the contact, with the segment ids in them.
+    segment_a, segment_b : int
+        The ids of the pair in ``slices.ids``.
+    """
+
+    slices: Slices
+    segment_a: int
+    segment_b: int
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """What a judge thinks of one sample.
+
+    Parameters
+    ----------
+    probability : float
+        Calibrated chance that the answer is yes, 0 to 1.
+    raw_score : float
+        The model's logit before calibration.
+    out_of_distribution : float or None
+        How far the pictures are from the training pictures; higher is stranger.
+    latency_ms : float
+        Time of the model for this sample: that of its batch, shared equally.
+    """
+
+    probability: float
+    raw_score: float
+    out_of_distribution: float | None
+    latency_ms: float
+
+
+class Judge(Protocol):
+    """A model that answers one task."""
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """What the model is and what it was trained on."""
+        ...
+
+    @property
+    def provider(self) -> str:
+        """What runs it, such as ``CUDA`` or ``CPU``."""
+        ...
+
+    def judge(self, samples: Sequence[PairSample]) -> list[Opinion]:
+        """Return one opinion per sample, in order.
+
+        Raises
+        ------
+        ModelError
+            If the pictures were not made the way the model was trained with.
+        """
+        ...
