@@ -1,0 +1,117 @@
+"""What the window asks of its worker processes, and what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rendering.pictures import SitePictures
+
+__all__ = [
+    "Cancel",
+    "Changed",
+    "Command",
+    "Detect",
+    "JobDone",
+    "JobFailed",
+    "JobProgress",
+    "JudgeAll",
+    "JudgeReady",
+    "Look",
+    "Looked",
+    "Reply",
+    "Stop",
+]
+
+
+@dataclass(frozen=True)
+class Detect:
+    """Find sites and write them into the catalogue."""
+
+
+@dataclass(frozen=True)
+class JudgeAll:
+    """Judge every site that has no verdict of the present model; `again` retries failed ones."""
+
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Look:
+    """Make the pictures of a site and, if missing, its verdicts.
+
+    `generation` comes back with the answer, so that the window can drop a late one.
+    """
+
+    site_id: str
+    partner_index: int
+    generation: int
+    urgent: bool = True
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop a job after its present step."""
+
+    job: str
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the process."""
+
+
+@dataclass(frozen=True)
+class JobProgress:
+    """How far a job is; `fraction` is None while unknown."""
+
+    job: str
+    label: str
+    fraction: float | None
+
+
+@dataclass(frozen=True)
+class JobDone:
+    """A job has ended well, or was cancelled."""
+
+    job: str
+    text: str
+
+
+@dataclass(frozen=True)
+class JobFailed:
+    """A job has ended with an error."""
+
+    job: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class JudgeReady:
+    """The judge is loaded (or, with a message, is not)."""
+
+    model: str
+    provider: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Changed:
+    """The catalogue has news."""
+
+
+@dataclass(frozen=True)
+class Looked:
+    """The pictures of a site, or why there are none."""
+
+    site_id: str
+    partner_index: int
+    generation: int
+    pictures: SitePictures | None
+    message: str = ""
+
+
+Command = Detect | JudgeAll | Look | Cancel | Stop
+Reply = JobProgress | JobDone | JobFailed | JudgeReady | Changed | Looked
