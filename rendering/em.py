@@ -1,13 +1,15 @@
 """EM slices through a site, with the masks of its two segments.
 
-Orientation is Neuroglancer's: ``xy`` shows x to the right and y down, ``xz`` shows x
-to the right and z down, ``yz`` shows z to the right and y down. Sampling is isotropic
-(anisotropic voxels are stretched, linearly for grey values and by nearest neighbour
-for ids). Outside the volume is absent, never black tissue.
+Orientation is that of Neuroglancer's panels: ``xy`` shows x to the right and y down,
+``xz`` shows x to the right and z down, ``yz`` shows -z to the right and y down (its
+panel is the xy one turned by 90 degrees about y, which points +z to the left).
+Sampling is isotropic (anisotropic voxels are stretched, linearly for grey values and
+by nearest neighbour for ids). Outside the volume is absent, never black tissue.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +17,30 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from connectome.datastack import Imagery, Segmentation
-from connectome.space import BoxNm, Cutout, PointNm
+from connectome.errors import OutsideVolumeError
+from connectome.space import BoxNm, Cutout, PointNm, Scale
 from rendering.spec import EMSpec
 
-__all__ = ["Slices", "cut_slices", "slice_cutouts"]
+__all__ = ["PLANES", "Plane", "Slices", "cut_slices", "slice_cutouts"]
 
-_AXES = {"xy": (0, 1, 2), "xz": (0, 2, 1), "yz": (2, 1, 0)}
-"""Per plane: the xyz axis to the right, the one downwards, and the one looked along."""
+
+@dataclass(frozen=True)
+class Plane:
+    """The axes of a slice: xyz axis and sign to the right and downwards, and the one across."""
+
+    right: int
+    right_sign: int
+    down: int
+    down_sign: int
+    across: int
+
+
+PLANES = {
+    "xy": Plane(right=0, right_sign=1, down=1, down_sign=1, across=2),
+    "xz": Plane(right=0, right_sign=1, down=2, down_sign=1, across=1),
+    "yz": Plane(right=2, right_sign=-1, down=1, down_sign=1, across=0),
+}
+"""Neuroglancer's cross-section panels."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +65,11 @@ class Slices:
     center_nm: PointNm
     spec: EMSpec
 
+    @property
+    def nm_per_px(self) -> float:
+        """Edge length of a pixel in nm."""
+        return 2 * self.spec.half_extent_nm / self.spec.size_px
+
     def mask(self, segment: int) -> NDArray[np.bool_]:
         """Return where a segment is, shape (planes, size, size)."""
         return np.equal(self.ids, np.uint64(segment))
@@ -54,49 +78,101 @@ class Slices:
 def cut_slices(
     imagery: Imagery, segmentation: Segmentation, center_nm: PointNm, spec: EMSpec
 ) -> Slices:
-    """Read and sample the slices of a site from a datastack, at its finest scale.
+    """Read and sample the slices of a site from a datastack.
+
+    One thin slab is read per plane, at the coarsest scale that still has a voxel for
+    every pixel.
 
     Raises
     ------
     OutsideVolumeError
         If the field of view holds no voxel.
     """
-    # One voxel more than needed, so that interpolation at the rim has neighbours.
-    margin = max(imagery.scales[0].voxel_nm)
-    box = BoxNm.around(center_nm, spec.half_extent_nm + margin)
-    return slice_cutouts(imagery.read(box), segmentation.read_roots(box), center_nm, spec)
+    step = 2 * spec.half_extent_nm / spec.size_px
+    em_scale = _scale_for(imagery.scales, step)
+    id_scale = _scale_for(segmentation.scales, step)
+    layers = []
+    for name in spec.planes:
+        em_box = _slab(PLANES[name], center_nm, spec, imagery.scales[em_scale])
+        id_box = _slab(PLANES[name], center_nm, spec, segmentation.scales[id_scale])
+        try:
+            em = imagery.read(em_box, em_scale)
+        except OutsideVolumeError:
+            layers.append(_absent_layer(spec))
+            continue
+        try:
+            ids = segmentation.read_roots(id_box, id_scale)
+        except OutsideVolumeError:
+            ids = None
+        layers.append(_layer(em, ids, _plane_points(name, center_nm, spec)))
+    slices = _stack(layers, center_nm, spec)
+    if not slices.present.any():
+        raise OutsideVolumeError(
+            f"The position {tuple(round(p) for p in center_nm)} nm lies outside the imagery.",
+            "Choose a position inside the volume.",
+        )
+    return slices
 
 
 def slice_cutouts(em: Cutout, ids: Cutout, center_nm: PointNm, spec: EMSpec) -> Slices:
     """Sample the slices of a site from voxels that were read already."""
-    planes = len(spec.planes)
-    shape = (planes, spec.size_px, spec.size_px)
-    grey = np.zeros(shape, np.float32)
-    segments = np.zeros(shape, np.uint64)
-    present = np.zeros(shape, np.bool_)
-    for index, plane in enumerate(spec.planes):
-        points = _plane_points(plane, center_nm, spec)
-        grey[index], present[index] = _sample_linear(em, points)
-        segments[index] = _sample_nearest(ids, points)
-    return Slices(_contrast(grey, present, spec), segments, present, center_nm, spec)
+    layers = [_layer(em, ids, _plane_points(name, center_nm, spec)) for name in spec.planes]
+    return _stack(layers, center_nm, spec)
 
 
-def _plane_points(plane: str, center_nm: PointNm, spec: EMSpec) -> NDArray[np.float64]:
-    """Return the positions (size, size, 3) xyz in nm of a plane's pixel centres."""
-    right, down, _ = _AXES[plane]
+_Layer = tuple[NDArray[np.float32], NDArray[np.uint64], NDArray[np.bool_]]
+
+
+def _layer(em: Cutout, ids: Cutout | None, points: NDArray[np.float64]) -> _Layer:
+    grey, present = _sample_linear(em, points)
+    if ids is None:
+        return grey, np.zeros(grey.shape, np.uint64), present
+    return grey, _sample_nearest(ids, points), present
+
+
+def _absent_layer(spec: EMSpec) -> _Layer:
+    shape = (spec.size_px, spec.size_px)
+    return np.zeros(shape, np.float32), np.zeros(shape, np.uint64), np.zeros(shape, np.bool_)
+
+
+def _stack(layers: Sequence[_Layer], center_nm: PointNm, spec: EMSpec) -> Slices:
+    grey, ids, present = (np.stack(parts) for parts in zip(*layers, strict=True))
+    return Slices(_contrast(grey, present, spec), ids, present, center_nm, spec)
+
+
+def _scale_for(scales: Sequence[Scale], step_nm: float) -> int:
+    """Return the coarsest scale whose finest edge is no longer than a pixel."""
+    fitting = [i for i, s in enumerate(scales) if min(s.voxel_nm) <= step_nm * 1.001]
+    return max(fitting, default=0)
+
+
+def _slab(plane: Plane, center_nm: PointNm, spec: EMSpec, scale: Scale) -> BoxNm:
+    """Return the box of a plane with one voxel more on every side, for interpolation."""
+    reach = [spec.half_extent_nm] * 3
+    reach[plane.across] = 0.0
+    pads = [r + v for r, v in zip(reach, scale.voxel_nm, strict=True)]
+    (x, y, z), (px, py, pz) = center_nm, pads
+    return BoxNm((x - px, y - py, z - pz), (x + px, y + py, z + pz))
+
+
+def _plane_points(name: str, center_nm: PointNm, spec: EMSpec) -> NDArray[np.float64]:
+    """Return the positions (3, size, size) xyz in nm of a plane's pixel centres."""
+    plane = PLANES[name]
     step = 2 * spec.half_extent_nm / spec.size_px
     offsets = (np.arange(spec.size_px) + 0.5) * step - spec.half_extent_nm
-    points = np.empty((spec.size_px, spec.size_px, 3))
-    points[:] = center_nm
-    points[..., right] += offsets[None, :]
-    points[..., down] += offsets[:, None]
+    points = np.empty((3, spec.size_px, spec.size_px))
+    points[:] = np.asarray(center_nm)[:, None, None]
+    points[plane.right] += plane.right_sign * offsets[None, :]
+    points[plane.down] += plane.down_sign * offsets[:, None]
     return points
 
 
 def _voxel_coordinates(cutout: Cutout, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return zyx array coordinates (3, size, size) where voxel centres are whole numbers."""
-    local = (points - np.asarray(cutout.origin_nm)) / np.asarray(cutout.scale.voxel_nm) - 0.5
-    return np.moveaxis(local[..., ::-1], -1, 0)
+    origin = np.asarray(cutout.origin_nm)[:, None, None]
+    edge = np.asarray(cutout.scale.voxel_nm)[:, None, None]
+    local: NDArray[np.float64] = (points - origin) / edge - 0.5
+    return local[::-1]
 
 
 def _inside(cutout: Cutout, coordinates: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -27,7 +27,8 @@ def _digest(content: dict[str, object]) -> str:
 class RenderSpec:
     """Orthographic views of meshes, every switch stated.
 
-    Views (front, side, top) look along +X, +Y and -Z with up +Z, +Z and +Y.
+    Views (front, side, top) look along +X, +Y and -Z with up +Z, +Z and +Y. Nothing is
+    left to a library's defaults: those of octarine have changed between releases.
 
     Parameters
     ----------
@@ -37,6 +38,18 @@ class RenderSpec:
         Width and height of a picture.
     pixel_ratio : int
         Supersampling of the renderer.
+    ambient : float
+        Intensity of the light from everywhere.
+    headlight : float
+        Intensity of the light that travels with the camera.
+    headlight_offset : tuple of float
+        Where that light sits beside the camera: (right, up) per unit towards the viewer.
+    specular, shininess : str, float
+        Colour and sharpness of the highlights.
+    antialias : str
+        Post-processing of edges, ``"ddaa"``, ``"fxaa"`` or ``"none"``.
+    crop_factor : float
+        Faces that meet the cube of this many half extents are drawn.
     """
 
     half_extent_nm: float = 1000.0
@@ -46,10 +59,14 @@ class RenderSpec:
     color_b: str = COLOR_B
     background: str = "#ffffff"
     views: tuple[str, ...] = ("front", "side", "top")
-    ambient: float = 0.45
-    headlight: float = 2.2
+    ambient: float = 0.9
+    headlight: float = 2.4
+    headlight_offset: tuple[float, float] = (-0.5, 0.5)
+    specular: str = "#1c1c1c"
+    shininess: float = 20.0
+    antialias: str = "ddaa"
     crop_factor: float = 1.2
-    version: int = 1
+    version: int = 2
 
     @property
     def hash(self) -> str:
@@ -69,6 +86,8 @@ class EMSpec:
         Width and height of a slice.
     low_percentile, high_percentile : float
         Grey values that become black and white, taken over the three slices together.
+    version : int
+        2: the yz slice is Neuroglancer's yz panel, -z to the right.
     """
 
     half_extent_nm: float = 320.0
@@ -76,7 +95,7 @@ class EMSpec:
     planes: tuple[str, ...] = ("xy", "xz", "yz")
     low_percentile: float = 1.0
     high_percentile: float = 99.0
-    version: int = 1
+    version: int = 2
 
     @property
     def hash(self) -> str:
