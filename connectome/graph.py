@@ -102,10 +102,14 @@ class OperationDetails:
 
 @dataclass(frozen=True)
 class Lineage:
-    """Directed edges (old root, new root)."""
+    """Directed edges (old root, new root).
+
+    `operation_ids` names the operation that made a root, where the server tells.
+    """
 
     edges: tuple[tuple[int, int], ...]
     timestamps: Mapping[int, datetime] = field(default_factory=dict)
+    operation_ids: Mapping[int, int] = field(default_factory=dict)
 
     def successors(self, root: int) -> tuple[int, ...]:
         """Roots made directly out of ``root``."""
