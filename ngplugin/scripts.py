@@ -1,0 +1,121 @@
+"""Scripts for the page: every parameter travels as JSON, ids as strings.
+
+Nothing is pasted into JavaScript by hand. `json.dumps` escapes what would end a string,
+and `call` what would end a ``<script>`` element or a line in old engines.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from importlib.resources import files
+
+from connectome.space import PointNm
+from ngplugin.grid import CellKey
+
+__all__ = [
+    "call",
+    "ignore_repeats",
+    "install",
+    "move_to",
+    "patch_sites",
+    "refresh_cells",
+    "refresh_segmentation",
+    "set_controls",
+    "show_segments",
+]
+
+Quaternion = tuple[float, float, float, float]
+"""A rotation (x, y, z, w) that takes the camera's axes (right, down, forward) to xyz."""
+
+
+def literal(value: object) -> str:
+    """Return a value as a JavaScript literal that is safe inside HTML too.
+
+    Raises
+    ------
+    ValueError
+        If it holds NaN or infinity, which JSON cannot say.
+    """
+    text = json.dumps(value, allow_nan=False)
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def call(command: str, parameters: Mapping[str, object]) -> str:
+    """Return the script that runs a command of ``proofdesk.js``."""
+    return f"window.proofdesk.run({literal(command)}, {literal(dict(parameters))});"
+
+
+def install(*, base: str, sites: str, segmentation: str, imagery: str) -> str:
+    """Return ``proofdesk.js`` followed by its start.
+
+    Parameters
+    ----------
+    base : str
+        Path of the site source on Neuroglancer's own server.
+    sites, segmentation : str
+        Names of the layers.
+    imagery : str
+        URL of the imagery, whose cache is kept when the segmentation is refreshed.
+    """
+    source = files("ngplugin").joinpath("js/proofdesk.js").read_text(encoding="utf-8")
+    config = {"base": base, "sites": sites, "segmentation": segmentation, "imagery": imagery}
+    return f"{source}\nwindow.proofdesk.start({literal(config)});"
+
+
+def patch_sites(numbers: Iterable[int], packed: bytes) -> str:
+    """Return the script that gives sites new properties (8 bytes each, as in a record)."""
+    ids = [str(number) for number in numbers]
+    return call("patchSites", {"ids": ids, "properties": base64.b64encode(packed).decode("ascii")})
+
+
+def refresh_cells(cells: Iterable[CellKey]) -> str:
+    """Return the script that fetches cells again and swaps them in place."""
+    return call("refreshCells", {"cells": [[cell.level, cell.chunk] for cell in sorted(cells)]})
+
+
+def show_segments(colours: Sequence[tuple[int, str]]) -> str:
+    """Return the script that shows exactly these roots, each in its ``#rrggbb`` colour."""
+    return call(
+        "showPair", {"segments": [{"id": str(root), "color": color} for root, color in colours]}
+    )
+
+
+def refresh_segmentation() -> str:
+    """Return the script that drops what the client holds of the segmentation and meshes."""
+    return call("refreshSegmentation", {})
+
+
+def move_to(
+    position_voxels: PointNm | None = None,
+    *,
+    nm_per_pixel: float | None = None,
+    height_nm: float | None = None,
+    orientation: Quaternion | None = None,
+    layout: str | None = None,
+) -> str:
+    """Return the script that moves the view; what is None stays as it is.
+
+    `nm_per_pixel` is the zoom of the slices, `height_nm` what the 3-D panel spans.
+    """
+    return call(
+        "moveTo",
+        {
+            "position": None if position_voxels is None else list(position_voxels),
+            "nmPerPixel": nm_per_pixel,
+            "heightNm": height_nm,
+            "orientation": None if orientation is None else list(orientation),
+            "layout": layout,
+        },
+    )
+
+
+def set_controls(controls: Mapping[str, float | bool]) -> str:
+    """Return the script that sets the site shader's controls."""
+    return call("setControls", {"controls": dict(controls)})
+
+
+def ignore_repeats(codes: Collection[str]) -> str:
+    """Return the script that drops auto-repeat of these keys (``keyf``, ``space``)."""
+    return call("ignoreRepeats", {"codes": sorted(codes)})
