@@ -1,0 +1,131 @@
+"""What can happen in a session. Events are only ever added: undo is an event too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from proofreading.decisions import Decision
+from proofreading.edits import Edit, EditState
+
+__all__ = [
+    "CursorMoved",
+    "DecisionMade",
+    "DecisionRestored",
+    "DecisionWithdrawn",
+    "EditChanged",
+    "EditQueued",
+    "Entry",
+    "Event",
+    "NoteAdded",
+    "SessionStarted",
+    "UndoSubmitted",
+    "UnknownEvent",
+]
+
+
+@dataclass(frozen=True)
+class SessionStarted:
+    """Somebody opened the session for writing."""
+
+    author: str
+    host: str
+    program_version: str
+
+
+@dataclass(frozen=True)
+class DecisionMade:
+    """A site was answered."""
+
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class DecisionWithdrawn:
+    """An answer was taken back (undo)."""
+
+    decision_id: str
+
+
+@dataclass(frozen=True)
+class DecisionRestored:
+    """A withdrawn answer was given again (redo)."""
+
+    decision_id: str
+
+
+@dataclass(frozen=True)
+class CursorMoved:
+    """Another site came on the screen."""
+
+    site_id: str | None
+
+
+@dataclass(frozen=True)
+class NoteAdded:
+    """A person wrote something about a site."""
+
+    site_id: str
+    author: str
+    text: str
+
+
+@dataclass(frozen=True)
+class EditQueued:
+    """An edit was derived from an accepted decision."""
+
+    edit: Edit
+
+
+@dataclass(frozen=True)
+class EditChanged:
+    """An edit came further. Empty fields leave what was known before.
+
+    `expected_roots` is stated when the edit is sent: the roots it was checked against,
+    which reconciling starts from.
+    """
+
+    edit_id: str
+    state: EditState
+    operation_id: int | None = None
+    new_roots: tuple[int, ...] = ()
+    message: str = ""
+    expected_roots: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class UndoSubmitted:
+    """The undo of a committed edit is about to be sent."""
+
+    edit_id: str
+
+
+@dataclass(frozen=True)
+class UnknownEvent:
+    """An event written by a newer Proofdesk; kept and ignored."""
+
+    kind: str
+    body: dict[str, object] = field(default_factory=dict)
+
+
+Event = (
+    SessionStarted
+    | DecisionMade
+    | DecisionWithdrawn
+    | DecisionRestored
+    | CursorMoved
+    | NoteAdded
+    | EditQueued
+    | EditChanged
+    | UndoSubmitted
+    | UnknownEvent
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An event as the ledger holds it: its number from 1 without gaps, and its time (UTC)."""
+
+    number: int
+    at: datetime
+    event: Event
