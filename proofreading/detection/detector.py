@@ -1,0 +1,171 @@
+"""From skeletons to sites, as a stream."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from connectome.datastack import Datastack, Skeleton
+from connectome.errors import OutsideVolumeError, ServiceError
+from connectome.space import PointNm
+from proofreading.detection.neighbourhood import Neighbourhood, read_neighbourhood
+from proofreading.detection.partners import rank_partners
+from proofreading.detection.settings import DetectionSettings
+from proofreading.detection.topology import SkeletonPoint, branch_points, tips
+from proofreading.sites import Partner, Site, SiteKind, make_site_id
+
+__all__ = ["Detector", "Progress", "detect"]
+
+Progress = Callable[[str, float], None]
+"""Called with what is being done and the share of segments done, 0 to 1."""
+
+_SNAP_NM = 100.0
+"""How far a skeleton's vertex may lie from its segment (coarse skeletons wander)."""
+
+
+def detect(
+    datastack: Datastack,
+    *,
+    roots: Iterable[int] | None = None,
+    settings: DetectionSettings | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Site]:
+    """Yield the sites of these roots (of all if None) while they are found.
+
+    Endpoint sites carry up to four ranked partners. Tips where the neurite leaves the
+    volume are marked, not dropped.
+    """
+    return Detector(settings).detect(datastack, roots=roots, progress=progress)
+
+
+class Detector:
+    """Finds endpoint and junction sites from skeletons."""
+
+    def __init__(self, settings: DetectionSettings | None = None) -> None:
+        self.settings = settings or DetectionSettings()
+
+    def detect(
+        self,
+        datastack: Datastack,
+        *,
+        roots: Iterable[int] | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Site]:
+        """Yield sites while they are found, segment by segment, largest first."""
+        wanted = None if roots is None else [int(root) for root in roots]
+        total = _count(datastack, wanted)
+        seen = _SeenPairs(self.settings.same_pair_nm)
+        for done, skeleton in enumerate(datastack.skeletons.skeletons(wanted), 1):
+            yield from self._sites(datastack, skeleton, seen)
+            if progress is not None:
+                progress("Looking for sites", min(1.0, done / total) if total else 0.0)
+        if progress is not None:
+            progress("Looking for sites", 1.0)
+
+    def _sites(self, datastack: Datastack, skeleton: Skeleton, seen: _SeenPairs) -> Iterator[Site]:
+        settings = self.settings
+        for tip in tips(skeleton, settings.tangent_nm, settings.same_tip_nm):
+            site = self._endpoint(datastack, skeleton.root, tip)
+            if site is not None and seen.add(site):
+                yield site
+        if settings.junctions:
+            for place in branch_points(skeleton, settings.same_tip_nm):
+                site = self._junction(datastack, skeleton.root, place)
+                if site is not None:
+                    yield site
+
+    def _endpoint(self, datastack: Datastack, root: int, tip: SkeletonPoint) -> Site | None:
+        settings = self.settings
+        around = self._around(datastack, tip.point_nm, settings.search_nm)
+        found = None if around is None else _own_voxel(around, root)
+        if around is None or found is None:
+            return None
+        supervoxel, point = found
+        partners = rank_partners(around, root, tip, settings)
+        own = around.roots == np.uint64(root)
+        face = around.meets_face(own, tip.radius_nm + settings.face_nm)
+        return self._site(
+            datastack, SiteKind.ENDPOINT, root, supervoxel, point, tip, partners, face
+        )
+
+    def _junction(self, datastack: Datastack, root: int, place: SkeletonPoint) -> Site | None:
+        around = self._around(datastack, place.point_nm, _SNAP_NM)
+        found = None if around is None else _own_voxel(around, root)
+        if found is None:
+            return None
+        return self._site(datastack, SiteKind.JUNCTION, root, *found, place)
+
+    def _around(self, datastack: Datastack, point: PointNm, half_nm: float) -> Neighbourhood | None:
+        try:
+            return read_neighbourhood(
+                datastack.segmentation, point, half_nm, self.settings.working_voxel_nm
+            )
+        except OutsideVolumeError:
+            # A skeleton service may know more of the neurite than the volume shows.
+            return None
+
+    def _site(
+        self,
+        datastack: Datastack,
+        kind: SiteKind,
+        root: int,
+        supervoxel: int,
+        point: PointNm,
+        place: SkeletonPoint,
+        partners: tuple[Partner, ...] = (),
+        at_volume_face: bool = False,
+    ) -> Site:
+        named = [supervoxel, *(partner.supervoxel for partner in partners[:1])]
+        return Site(
+            id=make_site_id(datastack.name, kind, named, point, self.settings.detector),
+            kind=kind,
+            datastack=datastack.name,
+            root=root,
+            supervoxel=supervoxel,
+            point_nm=point,
+            radius_nm=place.radius_nm,
+            detector=self.settings.detector,
+            direction=place.direction,
+            partners=partners,
+            at_volume_face=at_volume_face,
+        )
+
+
+@dataclass
+class _SeenPairs:
+    """The pairs that have a site already: the first one, of the larger segment, stays."""
+
+    radius_nm: float
+    _places: dict[frozenset[int], list[PointNm]] = field(default_factory=dict)
+
+    def add(self, site: Site) -> bool:
+        """Tell whether the site is new, and remember it."""
+        if not site.partners:
+            return True
+        places = self._places.setdefault(frozenset({site.root, site.partners[0].root}), [])
+        if any(math.dist(place, site.point_nm) <= self.radius_nm for place in places):
+            return False
+        places.append(site.point_nm)
+        return True
+
+
+def _own_voxel(around: Neighbourhood, root: int) -> tuple[int, PointNm] | None:
+    """Return the supervoxel and centre of the segment's voxel nearest to the centre."""
+    close = around.squared_distances() <= _SNAP_NM**2
+    voxel = around.nearest((around.roots == np.uint64(root)) & close, around.center_nm)
+    if voxel is None:
+        return None
+    return int(around.supervoxels[voxel]), around.position(voxel)
+
+
+def _count(datastack: Datastack, wanted: list[int] | None) -> int:
+    """Return how many segments there are to look at, 0 where nobody knows."""
+    if wanted is not None:
+        return len(wanted)
+    try:
+        return len(datastack.segmentation.roots())
+    except ServiceError:
+        return 0

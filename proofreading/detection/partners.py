@@ -1,0 +1,131 @@
+"""Which segments may continue one that ends at a tip.
+
+Candidates touch the segment near the tip (a little background between them is
+allowed) or, where fewer than wanted do, lie nearest to it. They are ranked by
+
+    agreement + area / (area + tip's cross-section) - distance / search radius
+
+where agreement is the cosine between the tip's direction and the way to the middle of
+the candidate's nearby part. Touching ahead of the tip, with a broad face, is best.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectome.space import PointNm
+from proofreading.detection.neighbourhood import Faces, Index, Neighbourhood
+from proofreading.detection.settings import DetectionSettings
+from proofreading.detection.topology import SkeletonPoint
+from proofreading.sites import Partner
+
+__all__ = ["rank_partners", "score"]
+
+_DEPTH_NM = 100.0
+"""How far into a segment its point may be moved away from the contact."""
+
+
+@dataclass(frozen=True)
+class _Surface:
+    """Distances from the site's own segment, and the faces where others touch it."""
+
+    own: NDArray[np.bool_]
+    distance: NDArray[np.float64]
+    nearest: NDArray[np.int32]
+    faces: Faces
+
+
+def rank_partners(
+    around: Neighbourhood, root: int, tip: SkeletonPoint, settings: DetectionSettings
+) -> tuple[Partner, ...]:
+    """Return the segments that may continue `root` at a tip, best first."""
+    own = around.roots == np.uint64(root)
+    distance, nearest = around.distance_from(own)
+    grown = own | ((around.roots == 0) & (distance <= settings.gap_nm))
+    faces = _near(around, around.faces_around(grown), tip, settings)
+    surface = _Surface(own, distance, nearest, faces)
+    ids = {int(segment) for segment in np.unique(faces.segments)}
+    if len(ids) < settings.max_partners:
+        ids |= _nearby(around, surface, settings)
+    found = [_partner(around, surface, segment, tip) for segment in sorted(ids)]
+    found.sort(key=lambda p: (-score(p, tip.radius_nm, settings), p.root))
+    return tuple(found[: settings.max_partners])
+
+
+def score(partner: Partner, radius_nm: float, settings: DetectionSettings) -> float:
+    """Return how well a partner continues a tip of this radius; higher is better."""
+    section = math.pi * max(radius_nm, 30.0) ** 2
+    contact = partner.contact_area_nm2 / (partner.contact_area_nm2 + section)
+    return partner.direction_agreement + contact - partner.distance_nm / settings.search_nm
+
+
+def _near(
+    around: Neighbourhood, faces: Faces, tip: SkeletonPoint, settings: DetectionSettings
+) -> Faces:
+    """Return the faces close enough to the tip to belong to it."""
+    apart = np.linalg.norm(around.positions(faces.voxels) - np.asarray(tip.point_nm), axis=1)
+    keep = apart <= tip.radius_nm + settings.contact_nm
+    return Faces(faces.voxels[keep], faces.segments[keep], faces.areas_nm2[keep])
+
+
+def _nearby(around: Neighbourhood, surface: _Surface, settings: DetectionSettings) -> set[int]:
+    """Return the segments nearest to the own one, in the ball around the tip."""
+    inside = around.squared_distances() <= settings.search_nm**2
+    voxels = (around.roots != 0) & ~surface.own & inside
+    order = np.argsort(surface.distance[voxels], kind="stable")
+    ids, first = np.unique(around.roots[voxels][order], return_index=True)
+    nearest = ids[np.argsort(first)][: settings.max_partners]
+    return {int(segment) for segment in nearest}
+
+
+def _partner(around: Neighbourhood, surface: _Surface, segment: int, tip: SkeletonPoint) -> Partner:
+    mask = around.roots == np.uint64(segment)
+    voxel = _meeting_voxel(around, surface, mask)
+    z, y, x = voxel
+    own_voxel = _as_index(surface.nearest[:, z, y, x])
+    touching = surface.faces.segments == np.uint64(segment)
+    gap = float(surface.distance[voxel]) - max(around.step_nm)
+    own_point = _inner(around, surface.own, own_voxel)
+    return Partner(
+        root=segment,
+        supervoxel=int(around.supervoxels[voxel]),
+        own_supervoxel=int(around.supervoxels[own_voxel]),
+        own_point_nm=own_point,
+        point_nm=_inner(around, mask, voxel),
+        distance_nm=max(0.0, gap),
+        contact_area_nm2=float(surface.faces.areas_nm2[touching].sum()),
+        direction_agreement=_agreement(around, mask, tip),
+    )
+
+
+def _meeting_voxel(around: Neighbourhood, surface: _Surface, mask: NDArray[np.bool_]) -> Index:
+    """Return the voxel of a segment, among those nearest to the own one, closest to the tip."""
+    gap = surface.distance[mask].min()
+    close = mask & (surface.distance <= gap + 0.5 * max(around.step_nm))
+    found = around.nearest(close, around.center_nm)
+    assert found is not None
+    return found
+
+
+def _inner(around: Neighbourhood, mask: NDArray[np.bool_], voxel: Index) -> PointNm:
+    """Return a position well inside the supervoxel under a voxel."""
+    part = mask & (around.supervoxels == around.supervoxels[voxel])
+    return around.position(around.inner_voxel(part, voxel, _DEPTH_NM))
+
+
+def _agreement(around: Neighbourhood, mask: NDArray[np.bool_], tip: SkeletonPoint) -> float:
+    """Return the cosine between the tip's direction and the way to a segment's nearby part."""
+    if tip.direction is None:
+        return 0.0
+    voxels = np.argwhere(mask)
+    way = around.positions(voxels).mean(axis=0) - np.asarray(tip.point_nm)
+    length = float(np.linalg.norm(way))
+    return float(way @ np.asarray(tip.direction)) / length if length > 0 else 0.0
+
+
+def _as_index(voxel: NDArray[np.int32]) -> Index:
+    return (int(voxel[0]), int(voxel[1]), int(voxel[2]))
