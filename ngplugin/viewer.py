@@ -1,0 +1,332 @@
+"""Neuroglancer with the sites in it, for a window or a notebook that owns the page.
+
+The session's state is pushed once. From then on every change goes to the page as a
+script (`attach`), to the server's configuration (keys, status, prefetching), or waits
+in the store until the page asks for it; the client is never reset.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import neuroglancer
+
+from connectome.datastack import ViewerSources
+from connectome.space import BoxNm, PointNm
+from ngplugin import scripts
+from ngplugin.camera import camera_for_pair
+from ngplugin.credentials import allow_token
+from ngplugin.scripts import Quaternion
+from ngplugin.source import SiteSource
+from ngplugin.state import (
+    SEGMENTATION,
+    SITES,
+    initial_state,
+    prefetch_states,
+    view_of,
+)
+from ngplugin.store import SiteStore
+from ngplugin.style import COLOR_A, COLOR_B, COLOR_OTHER
+from ngplugin.updates import PageUpdates
+from proofreading.decisions import Answer
+from proofreading.sites import Site
+
+__all__ = ["SiteViewer"]
+
+_log = logging.getLogger(__name__)
+_CLICK = "proofdesk-site-click"
+
+
+class SiteViewer:
+    """One Neuroglancer page with imagery, segmentation and sites.
+
+    Parameters
+    ----------
+    sources : ViewerSources
+        The layers.
+    bounds : BoxNm
+        The box of the datastack, in which every site lies.
+    token_for : callable, optional
+        Returns the CAVE token for an origin; asked only for `sources.token_origins`.
+    dark : bool
+        Dark or white ground.
+    contrast : tuple of float, optional
+        Imagery values shown black and white; the whole range of the type if None.
+
+    Notes
+    -----
+    Every method may be called from any thread and returns at once. Callbacks are called
+    on Neuroglancer's server thread, and scripts may be run from it: the host passes both
+    on to its own thread and must not wait inside them.
+    """
+
+    def __init__(
+        self,
+        sources: ViewerSources,
+        bounds: BoxNm,
+        *,
+        token_for: Callable[[str], str] | None = None,
+        dark: bool = True,
+        contrast: tuple[float, float] | None = None,
+    ) -> None:
+        self._sources = sources
+        if not neuroglancer.server.is_server_running():
+            neuroglancer.set_server_bind_address("127.0.0.1")
+        if token_for is not None and sources.token_origins:
+            allow_token(sources.token_origins, token_for)
+        self.store = SiteStore(bounds, sources.voxel_nm)
+        self.source = SiteSource(self.store, self._on_report)
+        self.source.mount()
+        self._viewer: Any = neuroglancer.Viewer()
+        self._updates = PageUpdates(self.store, _later)
+        self._pair: tuple[int, ...] = ()
+        self._click_callbacks: list[Callable[[str], None]] = []
+        self._ready_callbacks: list[Callable[[list[str]], None]] = []
+        self.missing_internals: list[str] | None = None
+        self._viewer.set_state(
+            initial_state(sources, bounds, self.source.url, dark=dark, contrast=contrast)
+        )
+        self._configure()
+
+    @property
+    def url(self) -> str:
+        """The page to load; it holds the session's secret, so it is not to be logged."""
+        return str(self._viewer.get_viewer_url())
+
+    # ---- the page ----------------------------------------------------------------
+
+    def attach(self, run_script: Callable[[str], None]) -> None:
+        """Say how a script reaches the page: the host's ``runJavaScript``, on its thread."""
+        self._updates.attach(run_script)
+
+    def mark_loading(self) -> None:
+        """Say that the page (re)loads: changes wait until `mark_ready`."""
+        self._updates.page_loading()
+
+    def mark_ready(self) -> None:
+        """Say that the page is loaded; what waited is sent to it."""
+        self._updates.page_ready(
+            scripts.install(
+                base=self.source.path,
+                sites=SITES,
+                segmentation=SEGMENTATION,
+                imagery=_plain_url(self._sources.imagery),
+            )
+        )
+
+    def on_ready(self, callback: Callable[[list[str]], None]) -> None:
+        """Call back when the page has its layers, with the client internals it lacks.
+
+        The list is empty with the pinned client; otherwise the page works by the slower
+        fallback.
+        """
+        self._ready_callbacks.append(callback)
+
+    # ---- what the person does ------------------------------------------------------
+
+    def on_site_click(self, callback: Callable[[str], None]) -> None:
+        """Call back with the id of a site that was clicked, drags included."""
+        self._click_callbacks.append(callback)
+
+    def on_action(self, name: str, callback: Callable[[], None]) -> None:
+        """Call back when a key bound to `name` is pressed in the page."""
+        self._viewer.actions.add(f"proofdesk-{name}", lambda _state: callback())
+
+    def bind_keys(
+        self, keys: Mapping[str, str], *, repeating: Collection[str] = ("next", "previous")
+    ) -> None:
+        """Bind actions to keys inside the page, over Neuroglancer's own.
+
+        Parameters
+        ----------
+        keys : mapping
+            Action to keys, ``{"accept": "keyf", "undo": "keyz"}``; several keys for one
+            action are separated by spaces, modifiers are written ``shift+space``.
+        repeating : collection of str
+            Actions whose key may be held down; the others ignore auto-repeat.
+        """
+        pairs = [(key, name) for name, bound in keys.items() for key in bound.split()]
+        with self._viewer.config_state.txn() as config:
+            for key, name in pairs:
+                for events in ("viewer", "data_view", "slice_view", "perspective_view"):
+                    getattr(config.input_event_bindings, events)[key] = f"proofdesk-{name}"
+        quiet = {key.split("+")[-1] for key, name in pairs if name not in repeating}
+        self._updates.slot("keys", scripts.ignore_repeats(quiet))
+
+    # ---- sites -------------------------------------------------------------------
+
+    def add_sites(self, sites: Sequence[Site]) -> None:
+        """Show more sites; those already shown stay as they are."""
+        self._updates.cells(self.store.add(sites))
+
+    def set_probabilities(self, ids: Sequence[str], values: Sequence[float]) -> None:
+        """Colour sites by what the judge thinks (0 to 1)."""
+        self._updates.sites(self.store.set_probabilities(ids, values))
+
+    def set_failed(self, ids: Sequence[str]) -> None:
+        """Mark sites whose verdict could not be made."""
+        self._updates.sites(self.store.set_failed(ids))
+
+    def set_answers(self, ids: Sequence[str], answers: Sequence[Answer | None]) -> None:
+        """Fade decided sites; None takes an answer back."""
+        self._updates.sites(self.store.set_answers(ids, answers))
+
+    def set_current(self, site: Site | None, partner_index: int = 0) -> None:
+        """Ring a site, show its pair in the colours of A and B, and look at it.
+
+        The roots are those of the time when the site was found; after edits call
+        `show_pair` with the current ones.
+        """
+        self._updates.sites(self.store.set_current(site.id if site else None), now=True)
+        if site is None:
+            self._show([])
+            return
+        if not site.partners:
+            self.show_pair(site.root, None)
+            self.look_at(site.point_nm)
+            return
+        partner = site.partners[min(max(partner_index, 0), len(site.partners) - 1)]
+        camera = camera_for_pair(partner.own_point_nm, partner.point_nm)
+        self.show_pair(site.root, partner.root)
+        self.look_at(site.point_nm, orientation=camera.orientation)
+
+    def filter_sites(self, *, least_probability: float = 0.0, decided: bool = True) -> None:
+        """Hide sites judged below a probability, and decided ones; the current one stays."""
+        self._updates.slot(
+            "filter", scripts.set_controls({"least": least_probability, "decided": decided})
+        )
+
+    # ---- segments ----------------------------------------------------------------
+
+    def show_pair(self, root_a: int, root_b: int | None) -> None:
+        """Show exactly these roots, A blue and B orange."""
+        self._show([root_a] if root_b in (None, root_a) else [root_a, root_b])
+
+    def replace_roots(self, old: Iterable[int], new: Iterable[int]) -> None:
+        """Show the roots that an edit made in place of those it used up.
+
+        A merge leaves one root in A's colour, a split of A leaves two.
+        """
+        gone, made = set(old), list(new)
+        if not gone.intersection(self._pair):
+            return
+        self._show([*made, *(root for root in self._pair if root not in gone)])
+
+    def refresh_segmentation(self) -> None:
+        """Make the page read segmentation and meshes again."""
+        self._updates.move("refresh", scripts.refresh_segmentation())
+
+    # ---- view --------------------------------------------------------------------
+
+    def look_at(
+        self,
+        point_nm: PointNm,
+        *,
+        nm_per_pixel: float | None = None,
+        orientation: Quaternion | None = None,
+        layout: str | None = None,
+        height_nm: float | None = None,
+    ) -> None:
+        """Move the view; what is None stays as the person left it.
+
+        Parameters
+        ----------
+        point_nm : tuple of float
+            The new centre, xyz in nm.
+        nm_per_pixel : float, optional
+            Zoom of the slices.
+        orientation : tuple of float, optional
+            Rotation (x, y, z, w) of the 3-D camera.
+        layout : str, optional
+            ``xy-3d``, ``4panel``, ``3d``, ``xy`` and so on.
+        height_nm : float, optional
+            What the 3-D panel spans from top to bottom.
+        """
+        x, y, z = (p / v for p, v in zip(point_nm, self._sources.voxel_nm, strict=True))
+        move = scripts.move_to(
+            (x, y, z),
+            nm_per_pixel=nm_per_pixel,
+            height_nm=height_nm,
+            orientation=orientation,
+            layout=layout,
+        )
+        self._updates.move("view", move)
+
+    def set_layout(self, layout: str) -> None:
+        """Change the layout of the panels only."""
+        self._updates.move("layout", scripts.move_to(layout=layout))
+
+    def prefetch(self, points_nm: Sequence[PointNm]) -> None:
+        """Load what surrounds the next sites ahead of time; the first three points count."""
+        states = prefetch_states(
+            self._sources, points_nm[:3], self._pair, self._viewer.shared_state.raw_state
+        )
+        with self._viewer.config_state.txn() as config:
+            config.prefetch = states
+
+    def status(self, key: str, text: str | None) -> None:
+        """Show a line at the bottom of the page; None removes it."""
+        with self._viewer.config_state.txn() as config:
+            if text is None:
+                config.status_messages.pop(key, None)
+            else:
+                config.status_messages[key] = text
+
+    def view_state(self) -> dict[str, object]:
+        """Return where the page looks: position, zooms, orientation (nm) and layout."""
+        return view_of(self._viewer.shared_state.raw_state, self._sources.voxel_nm)
+
+    def close(self) -> None:
+        """Send nothing any more and take the page's address away."""
+        self._updates.close()
+        self.source.unmount()
+        neuroglancer.server.global_server.viewers.pop(self._viewer.token, None)
+
+    # ---- inside ------------------------------------------------------------------
+
+    def _show(self, roots: Sequence[int]) -> None:
+        self._pair = tuple(roots)
+        colors = [COLOR_A, COLOR_B, *[COLOR_OTHER] * len(roots)]
+        shown = list(zip(roots, colors, strict=False))
+        self._updates.slot("segments", scripts.show_segments(shown))
+
+    def _configure(self) -> None:
+        self._viewer.actions.add(_CLICK, self._clicked)
+        with self._viewer.config_state.txn() as config:
+            config.input_event_bindings.data_view["at:click0"] = _CLICK
+            config.show_ui_controls = False
+            config.show_panel_borders = False
+            config.show_layer_panel = False
+            config.scale_bar_options.text_height_in_pixels = 12
+
+    def _clicked(self, state: Any) -> None:
+        # Only the raw JSON carries the annotation: `.value` of 2.41.2 fails on it.
+        hit = state.selected_values.to_json().get(SITES) or {}
+        number = hit.get("annotationId")
+        if number is None:
+            return
+        for callback in list(self._click_callbacks):
+            callback(f"{int(number):016x}")
+
+    def _on_report(self, message: dict[str, object]) -> None:
+        if message.get("ready"):
+            missing = message.get("missing")
+            self.missing_internals = [str(m) for m in missing] if isinstance(missing, list) else []
+            if self.missing_internals:
+                _log.warning("Neuroglancer's page lacks: %s", ", ".join(self.missing_internals))
+            for callback in list(self._ready_callbacks):
+                callback(self.missing_internals)
+        else:
+            _log.warning("A command failed in the page: %s", message)
+
+
+def _later(seconds: float, action: Callable[[], None]) -> None:
+    """Run an action on Neuroglancer's server thread after some time."""
+    loop = neuroglancer.server.global_server.loop
+    neuroglancer.server.defer_callback(loop.call_later, seconds, action)
+
+
+def _plain_url(source: str) -> str:
+    return source.split("://", 1)[-1] if source.count("://") > 1 else source
