@@ -1,0 +1,143 @@
+"""The answers under their keys, the answer just given, what runs, and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from app.services.actions import ACTIONS, Action
+from app.services.model import Job, Phase, Snapshot
+from app.ui.help_overlay import keycap
+from app.ui.theme import GRID
+from app.ui.widgets import button, label, shown
+
+__all__ = ["BottomBar", "JobLine", "KeyButton"]
+
+_SHOWN = ("accept", "reject", "unsure", "later", "skip", "undo")
+SKIP_REASONS = ("bad image", "not a neuron", "already repaired", "too hard here")
+
+
+class KeyButton(QPushButton):
+    """A key cap with its word; a click does what the key does."""
+
+    def __init__(self, action: Action, perform: Callable[[str], None]) -> None:
+        super().__init__()
+        self.setProperty("quiet", "true")
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        other = f", or {action.right}" if action.right else ""
+        self.setToolTip(f"{action.label}: {action.left}{other}")
+        self.setAccessibleName(f"{action.label}, key {action.left}")
+        line = QHBoxLayout(self)
+        line.setContentsMargins(GRID // 2, 0, GRID, 0)
+        line.setSpacing(GRID - 2)
+        word = QLabel(action.label)
+        word.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        line.addWidget(keycap(action.left))
+        line.addWidget(word)
+        hint = line.sizeHint()
+        self.setMinimumSize(hint.width(), 32)
+        self.clicked.connect(lambda _checked: perform(action.name))
+
+
+class JobLine(QWidget):
+    """One background job: words, progress and cancel; or why it failed."""
+
+    def __init__(self, cancel: Callable[[str], None]) -> None:
+        super().__init__()
+        self._name = ""
+        self.words = label("", "dim")
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setFixedWidth(12 * GRID)
+        self.stop = button("cancel", lambda: cancel(self._name), kind="quiet")
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(GRID)
+        for part in (self.words, self.bar, self.stop):
+            line.addWidget(part)
+
+    def show_job(self, job: Job, more: int) -> None:
+        """Show a job, and how many others run."""
+        self._name = job.name
+        running = job.phase in (Phase.LOADING, Phase.PARTIAL)
+        percent = f" {job.fraction * 100:.0f} %" if running and job.fraction is not None else ""
+        others = f"  (+{more} more)" if more else ""
+        detail = f" · {job.text}" if job.text else ""
+        self.words.setText(f"{job.label}{percent}{others}")
+        self.words.setToolTip(f"{job.label}{percent}{detail}")
+        shown(self.bar, when=running)
+        shown(self.stop, when=running)
+        # A range from 0 to 0 moves to and fro: busy, end unknown.
+        self.bar.setRange(0, 0 if job.fraction is None else 1000)
+        if job.fraction is not None:
+            self.bar.setValue(round(job.fraction * 1000))
+
+
+class BottomBar(QFrame):
+    """Keys, last answer, jobs, export."""
+
+    def __init__(
+        self,
+        perform: Callable[[str], None],
+        *,
+        cancel: Callable[[str], None],
+        skip: Callable[[str], None],
+        export: Callable[[], None],
+        more: QMenu,
+    ) -> None:
+        super().__init__()
+        self.setObjectName("bottomBar")
+        self.setFixedHeight(7 * GRID)
+        by_name = {action.name: action for action in ACTIONS}
+        self.keys = {name: KeyButton(by_name[name], perform) for name in _SHOWN}
+        self._offer_reasons(skip)
+        self.last = label("", "dim")
+        self.last.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.job = JobLine(cancel)
+        self.more = button("More", lambda: None, kind="quiet")
+        self.more.setMenu(more)
+        line = QHBoxLayout(self)
+        line.setContentsMargins(GRID, 0, 2 * GRID, 0)
+        line.setSpacing(GRID // 2)
+        for key in self.keys.values():
+            line.addWidget(key)
+        line.addSpacing(GRID)
+        line.addWidget(self.last, 1)
+        line.addWidget(self.job)
+        line.addWidget(self.more)
+        line.addWidget(button("Export…", export))
+
+    def _offer_reasons(self, skip: Callable[[str], None]) -> None:
+        """Let the right mouse button on the skip key name a reason."""
+        key = self.keys["skip"]
+        key.setToolTip(f"{key.toolTip()}; right click to give a reason")
+        menu = QMenu(key)
+        for reason in SKIP_REASONS:
+            if entry := menu.addAction(f"skip: {reason}"):
+                entry.triggered.connect(lambda _checked, r=reason: skip(r))
+        key.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        key.customContextMenuRequested.connect(lambda at: menu.popup(key.mapToGlobal(at)))
+
+    def show_snapshot(self, snapshot: Snapshot) -> None:
+        """Show what can be done and what is being done."""
+        for name, key in self.keys.items():
+            usable = snapshot.can_undo if name == "undo" else snapshot.current is not None
+            key.setEnabled(usable)
+        last = snapshot.last_answer
+        self.last.setText("" if last is None else last.text)
+        self.last.setToolTip("" if last is None else f"{last.text}. Z takes it back.")
+        active = [job for job in snapshot.jobs if job.phase in (Phase.LOADING, Phase.PARTIAL)]
+        shown(self.job, when=bool(active))
+        if active:
+            self.job.show_job(active[0], len(active) - 1)

@@ -1,0 +1,181 @@
+"""What the window asks of the program: the use-cases, the queue and the viewer, as Protocols.
+
+Everything here is called on the GUI thread. Callbacks of the viewer arrive on
+Neuroglancer's server thread; the window marshals them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from app.services.model import Notice, PlannedEdit, QueueRow, Snapshot
+from connectome.space import PointNm
+from proofreading.decisions import Answer
+
+__all__ = ["MakeWorkbench", "PictureLike", "Post", "QueuePort", "ViewerPort", "WorkbenchPort"]
+
+Post = Callable[[Callable[[], None]], None]
+"""Run a callable on the GUI thread, soon; may be called on any thread."""
+
+
+class PictureLike(Protocol):
+    """A picture of a site, or the reason why there is none."""
+
+    @property
+    def rgb(self) -> NDArray[Any] | None:
+        """Pixels, uint8 of shape (height, width, 3), or None."""
+        ...
+
+    @property
+    def caption(self) -> str:
+        """Such as ``front`` or ``xy``."""
+        ...
+
+    @property
+    def nm_per_px(self) -> float:
+        """Edge of a pixel in nm."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why there is no picture; empty if there is one."""
+        ...
+
+
+class ViewerPort(Protocol):
+    """Neuroglancer with sites, as the window needs it."""
+
+    @property
+    def url(self) -> str:
+        """The page to load."""
+        ...
+
+    def attach(self, run_script: Callable[[str], None]) -> None:
+        """Take the function that runs JavaScript in the page."""
+        ...
+
+    def mark_ready(self) -> None:
+        """Tell that the page has loaded; scripts waited until now."""
+        ...
+
+    def on_site_click(self, callback: Callable[[str], None]) -> None:
+        """Call back with a site's id, on the server thread."""
+        ...
+
+    def look_at(self, point_nm: PointNm, *, layout: str | None = ...) -> None:
+        """Move to a point (x, y, z) in nm, and change the panels if a layout is named."""
+        ...
+
+
+class QueuePort(Protocol):
+    """The rows of the queue, by number."""
+
+    def __len__(self) -> int:
+        """Return how many rows pass the filter."""
+        ...
+
+    def row(self, index: int) -> QueueRow:
+        """Return one row."""
+        ...
+
+    def index_of(self, site_id: str) -> int | None:
+        """Return where a site stands, or None if it is filtered out."""
+        ...
+
+    def set_filter(self, text: str) -> None:
+        """Keep the rows that match; the empty text keeps all."""
+        ...
+
+
+class WorkbenchPort(Protocol):
+    """The use-cases behind the window."""
+
+    @property
+    def viewer(self) -> ViewerPort:
+        """Neuroglancer."""
+        ...
+
+    @property
+    def queue(self) -> QueuePort:
+        """The sites in order."""
+        ...
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call the listener on the GUI thread after any change."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """Return what to show now."""
+        ...
+
+    def select(self, site_id: str) -> None:
+        """Make a site the current one."""
+        ...
+
+    def choose_partner(self, index: int) -> None:
+        """Ask the question of another partner, counted from 0."""
+        ...
+
+    def answer(self, answer: Answer, *, reason: str = "") -> None:
+        """Answer the current site's question and go on to the next."""
+        ...
+
+    def undo(self) -> None:
+        """Take back the last answer."""
+        ...
+
+    def redo(self) -> None:
+        """Give the answer again that was taken back."""
+        ...
+
+    def next(self) -> None:
+        """Go on without answering."""
+        ...
+
+    def previous(self) -> None:
+        """Go back without answering."""
+        ...
+
+    def start_detection(self) -> None:
+        """Look for sites in the background."""
+        ...
+
+    def start_judging(self) -> None:
+        """Let the model judge the sites in the background."""
+        ...
+
+    def retry_failed(self) -> None:
+        """Judge the failed sites again."""
+        ...
+
+    def plan_export(self, done: Callable[[list[PlannedEdit]], None]) -> None:
+        """List the edits that an export would send; `done` is called on the GUI thread."""
+        ...
+
+    def start_export(self) -> None:
+        """Send the edits in the background."""
+        ...
+
+    def save_tables(self, folder: Path) -> list[Path]:
+        """Write all decisions as CSV and JSON; return the files."""
+        ...
+
+    def cancel(self, job: str) -> None:
+        """Stop a background job by name."""
+        ...
+
+    def dismiss_notice(self, notice: Notice) -> None:
+        """Take a notice away."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+MakeWorkbench = Callable[[Post], WorkbenchPort]
+"""Builds the use-cases once there is a GUI thread to post to."""

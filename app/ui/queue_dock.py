@@ -1,0 +1,191 @@
+"""The queue: a filter, the rows in order of work, and what to do when there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PyQt6.QtCore import QModelIndex, QTimer
+from PyQt6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLineEdit,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.services.model import Phase, Snapshot
+from app.ui.delegate import ROW_HEIGHT, RowDelegate
+from app.ui.ports import WorkbenchPort
+from app.ui.queue_model import Column, QueueModel
+from app.ui.theme import GRID
+from app.ui.widgets import Message, button, label, shown, title
+
+__all__ = ["FOLDED_WIDTH", "QueueDock"]
+
+FOLDED_WIDTH = 88
+_OPEN_WIDTH = 336
+_MOST = 16_777_215
+_FILTER_MS = 120
+
+
+class QueueTable(QTableView):
+    """A table that never takes keys: the window's keys move through it."""
+
+    def __init__(self, model: QueueModel) -> None:
+        super().__init__()
+        self.setModel(model)
+        self.setItemDelegate(RowDelegate(self))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setShowGrid(False)
+        self.setMouseTracking(True)
+        self.setTabKeyNavigation(False)
+        self._size_sections()
+
+    def _size_sections(self) -> None:
+        if rows := self.verticalHeader():
+            rows.hide()
+            rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+            rows.setDefaultSectionSize(ROW_HEIGHT)
+        if columns := self.horizontalHeader():
+            columns.setSectionsClickable(False)
+            columns.setHighlightSections(False)
+            columns.setMinimumSectionSize(32)
+            columns.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+            columns.setSectionResizeMode(Column.CHANCE, QHeaderView.ResizeMode.Stretch)
+        for column, width in ((Column.A, 96), (Column.B, 96), (Column.ANSWER, 60)):
+            self.setColumnWidth(column, width)
+
+    def fold(self, *, folded: bool) -> None:
+        """Keep only the first column."""
+        for column in (Column.A, Column.B, Column.ANSWER):
+            self.setColumnHidden(column, folded)
+        if columns := self.horizontalHeader():
+            columns.setHidden(folded)
+
+
+class QueueDock(QWidget):
+    """Filter, table, and the queue's states."""
+
+    def __init__(self, workbench: WorkbenchPort, toggle_fold: Callable[[], None]) -> None:
+        super().__init__()
+        self.setObjectName("queueDock")
+        self._workbench = workbench
+        self._following: str | None = None
+        self.folded = False
+        self.model = QueueModel(workbench.queue, self)
+        self.table = QueueTable(self.model)
+        self.table.clicked.connect(self._clicked)
+        self.message = Message()
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText("filter: id, kind, answer, >0.8   /")
+        self.filter.setClearButtonEnabled(True)
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(_FILTER_MS)
+        self._typing.timeout.connect(self._apply_filter)
+        self.filter.textChanged.connect(lambda _text: self._typing.start())
+        self._build(toggle_fold)
+        self.refresh()
+
+    def _build(self, toggle_fold: Callable[[], None]) -> None:
+        self.title = title("QUEUE")
+        self.count = label("", "dim")
+        self.fold_button = button("‹", toggle_fold, kind="quiet")
+        self.fold_button.setToolTip("Fold the queue to a strip, or open it")
+        self.fold_button.setFixedWidth(4 * GRID)
+        self.failed = label("", "error")
+        self.retry = button("Retry", self._workbench.retry_failed)
+        head = QHBoxLayout()
+        for part in (self.title, self.count):
+            head.addWidget(part)
+        head.addStretch(1)
+        head.addWidget(self.fold_button)
+        foot = QHBoxLayout()
+        foot.addWidget(self.failed, 1)
+        foot.addWidget(self.retry)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(GRID, GRID // 2, GRID, GRID)
+        column.setSpacing(GRID)
+        column.addLayout(head)
+        column.addWidget(self.filter)
+        column.addWidget(self.table, 1)
+        column.addWidget(self.message, 1)
+        column.addLayout(foot)
+
+    def set_folded(self, *, folded: bool) -> None:
+        """Fold to a strip with markers and numbers, or open again."""
+        self.folded = folded
+        self.table.fold(folded=folded)
+        for part in (self.title, self.filter, self.count):
+            part.setVisible(not folded)
+        self.fold_button.setText("›" if folded else "‹")
+        self.setMinimumWidth(FOLDED_WIDTH if folded else _OPEN_WIDTH)
+        self.setMaximumWidth(FOLDED_WIDTH if folded else _MOST)
+        self.refresh()
+
+    def focus_filter(self) -> None:
+        """Put the cursor into the filter."""
+        self.filter.setFocus()
+        self.filter.selectAll()
+
+    def refresh(self) -> None:
+        """Show the queue as it is now."""
+        snapshot = self._workbench.snapshot()
+        self.model.refresh()
+        rows = self.model.rowCount()
+        shown(self.table, when=rows > 0)
+        shown(self.message, when=rows == 0)
+        if rows == 0:
+            self._say_why_empty(snapshot)
+        self.count.setText(f"{rows:,}" if rows else "")
+        self._show_failed(snapshot)
+        self._follow(snapshot)
+
+    def _show_failed(self, snapshot: Snapshot) -> None:
+        failed = snapshot.queue_phase in (Phase.FAILED, Phase.OFFLINE, Phase.PARTIAL)
+        text = snapshot.queue_text if failed and self.model.rowCount() else ""
+        self.failed.setText(text)
+        shown(self.failed, when=bool(text) and not self.folded)
+        shown(self.retry, when=bool(text) and snapshot.queue_phase is Phase.FAILED)
+
+    def _say_why_empty(self, snapshot: Snapshot) -> None:
+        if self.filter.text():
+            clear = ("Clear the filter", self.filter.clear)
+            self.message.say("No site matches the filter.", action=clear)
+        elif snapshot.queue_phase is Phase.LOADING:
+            self.message.say(snapshot.queue_text or "Looking for sites…", "They appear as found.")
+        elif snapshot.queue_phase in (Phase.FAILED, Phase.OFFLINE):
+            again = ("Try again", self._workbench.start_detection)
+            self.message.say(snapshot.queue_text or "No sites.", error=True, action=again)
+        else:
+            find = ("Find sites", self._workbench.start_detection)
+            self.message.say(snapshot.queue_text or "No sites yet.", action=find)
+
+    def _follow(self, snapshot: Snapshot) -> None:
+        site_id = snapshot.current.site.id if snapshot.current else None
+        place = self._workbench.queue.index_of(site_id) if site_id else None
+        if place is None or place >= self.model.rowCount():
+            self.table.clearSelection()
+        elif self.table.currentIndex().row() != place or site_id != self._following:
+            self.table.setCurrentIndex(self.model.index(place, 0))
+        elif not self.table.selectedIndexes():
+            self.table.selectRow(place)
+        self._following = site_id
+
+    def _clicked(self, index: QModelIndex) -> None:
+        row = self.model.row_at(index.row())
+        if row is None:
+            return
+        if index.column() == Column.ANSWER and row.failed and row.answer is None:
+            self._workbench.retry_failed()
+        else:
+            self._workbench.select(row.site_id)
+
+    def _apply_filter(self) -> None:
+        self._workbench.queue.set_filter(self.filter.text())
+        self.refresh()

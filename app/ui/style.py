@@ -1,0 +1,88 @@
+"""The style sheet, as a template over the fields of a `Theme`."""
+
+from __future__ import annotations
+
+from string import Template
+
+__all__ = ["STYLE"]
+
+STYLE = Template("""
+QMainWindow, QDialog { background: $panel; }
+QMainWindow::separator { background: $ground; width: 4px; height: 4px; }
+QMainWindow::separator:hover { background: $line; }
+QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 4px; }
+
+#topBar { background: $panel; border-bottom: 1px solid $line; }
+#bottomBar { background: $panel; border-top: 1px solid $line; }
+#queueDock, #verdictDock { background: $panel; }
+#stage { background: $ground; }
+
+QLabel { background: transparent; }
+QLabel[tone="dim"] { color: $dim; }
+QLabel[tone="faint"] { color: $faint; }
+QLabel[tone="error"] { color: $error; }
+QLabel[chip="A"], QLabel[chip="B"] {
+  color: #ffffff; border-radius: 3px; padding: 0 5px; font-weight: 600;
+}
+QLabel[chip="A"] { background: $a; }
+QLabel[chip="B"] { background: $b; color: #1b1e22; }
+#rule { background: $line; }
+
+QPushButton {
+  background: $raised; color: $text; border: 1px solid $line; border-radius: 4px;
+  padding: 4px 12px; min-height: 22px;
+}
+QPushButton:hover { background: $selected; border-color: $faint; }
+QPushButton:pressed { background: $line; }
+QPushButton:disabled { color: $faint; background: $panel; }
+QPushButton[quiet="true"] {
+  background: transparent; border-color: transparent; padding: 4px 8px; color: $dim;
+}
+QPushButton[quiet="true"]:hover { background: $raised; color: $text; }
+QPushButton[quiet="true"]:disabled { color: $faint; background: transparent; }
+QPushButton[primary="true"] {
+  background: $text; color: $panel; border-color: $text; font-weight: 600;
+}
+QPushButton[primary="true"]:hover { background: $bar; }
+QPushButton[primary="true"]:disabled { background: $raised; color: $faint; border-color: $line; }
+
+QLineEdit {
+  background: $ground; color: $text; border: 1px solid $line; border-radius: 4px;
+  padding: 0 8px; min-height: 28px;
+}
+QLineEdit:focus { border-color: $dim; }
+
+QTableView {
+  background: $panel; color: $text; border: none; gridline-color: transparent; outline: none;
+}
+QHeaderView { background: $panel; }
+QHeaderView::section {
+  background: $panel; color: $faint; border: none; border-bottom: 1px solid $line; padding: 4px 8px;
+}
+QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
+QScrollBar::handle:vertical {
+  background: $line; border-radius: 3px; min-height: 32px; margin: 2px;
+}
+QScrollBar::handle:vertical:hover { background: $faint; }
+QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }
+QScrollBar::handle:horizontal {
+  background: $line; border-radius: 3px; min-width: 32px; margin: 2px;
+}
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: none; }
+QScrollArea { background: transparent; border: none; }
+QScrollArea > QWidget > QWidget { background: transparent; }
+
+QProgressBar {
+  background: $ground; border: none; border-radius: 3px; max-height: 6px; min-height: 6px;
+}
+QProgressBar::chunk { background: $bar; border-radius: 3px; }
+
+#toast { background: $raised; border: 1px solid $line; border-radius: 6px; }
+#toast[level="error"] { border-color: $error; }
+#toast[level="warning"] { border-color: $dim; }
+#card { background: $raised; border: 1px solid $line; border-radius: 8px; }
+QMenu { background: $raised; border: 1px solid $line; padding: 4px; }
+QMenu::item { padding: 6px 16px; border-radius: 3px; }
+QMenu::item:selected { background: $selected; }
+""")
