@@ -1,0 +1,346 @@
+"""The catalogue: every site that was found and every verdict on it.
+
+It is derived data, made by background processes while the window reads: short
+transactions, write-ahead log, and a change number that the window follows. Losing it
+costs computing time, never a decision; those are in the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from connectome.errors import SessionError
+from proofreading.catalogue_schema import PAIR_TASKS, SCHEMA_VERSION, create, kinds_for
+from proofreading.catalogue_writing import insert_results, insert_sites, reopen
+from proofreading.ledger.codec import from_plain
+from proofreading.ledger.database import (
+    closing_on_error,
+    connect,
+    schema_version,
+    transaction,
+    translated,
+)
+from proofreading.sites import Site, SiteKind
+from proofreading.verdicts import FailedVerdict, Task, Verdict
+
+__all__ = ["START", "Catalogue", "Changes", "Counts", "SiteScore", "Token"]
+
+_BATCH = 500
+_PAGE = 2000
+
+
+class Token(NamedTuple):
+    """How far a reader has followed the catalogue."""
+
+    site: int
+    change: int
+
+
+START = Token(0, 0)
+
+
+@dataclass(frozen=True)
+class SiteScore:
+    """What stands for a site in the queue.
+
+    `probability` is the greatest over its partners of each partner's newest verdict on the
+    main task of its kind, None while there is none; `partner_supervoxel` is that partner,
+    the proposed one. `failed` tells that some question's newest outcome is a failure.
+    """
+
+    site_id: str
+    probability: float | None
+    partner_supervoxel: int | None
+    failed: bool
+
+
+@dataclass(frozen=True)
+class Changes:
+    """New sites in order of finding, and the present score of every site whose score changed."""
+
+    sites: list[Site]
+    scores: list[SiteScore]
+    token: Token
+
+    def __bool__(self) -> bool:
+        return bool(self.sites or self.scores)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Numbers of sites, by kind, with a probability, with an open failure; and of verdicts."""
+
+    sites: int
+    by_kind: dict[SiteKind, int]
+    judged: int
+    failed: int
+    verdicts: int
+
+
+class Catalogue:
+    """Sites and verdicts in one SQLite file. Any thread, and several processes, may use it."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self.read_only = read_only
+        self._lock = threading.RLock()
+        self._judged_up_to: dict[tuple[Task, str], tuple[int, int]] = {}
+        self._db = connect(path, read_only=read_only)
+        with closing_on_error(self._db), translated(path):
+            self._prepare()
+
+    @classmethod
+    def open(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Open a catalogue, made new if it may be written and does not exist.
+
+        Raises
+        ------
+        SessionError
+            If it is damaged, missing (read-only), or newer than this program.
+        StorageError
+            If the folder cannot be written or the disk is full.
+        """
+        return cls(path, read_only=read_only)
+
+    def add_sites(self, sites: Iterable[Site]) -> list[str]:
+        """Add sites and return the ids of those that were new.
+
+        A site that is there already stays as it was found first: decisions refer to it.
+        """
+        new: list[str] = []
+        remaining = iter(sites)
+        while batch := list(islice(remaining, _BATCH)):
+            with self._writing():
+                new += insert_sites(self._db, batch)
+        return new
+
+    def add_verdicts(self, results: Iterable[Verdict | FailedVerdict]) -> list[str]:
+        """Add verdicts and failures in one transaction; return the sites whose score changed.
+
+        For each question (site, task, partner) the newest by `made_at` counts, whatever the
+        order of arrival. A verdict closes an older failure of its question.
+
+        Raises
+        ------
+        SessionError
+            If a result is about a site that is not in the catalogue.
+        """
+        batch = list(results)
+        with self._writing():
+            return insert_results(self._db, batch)
+
+    def retry(self, site_ids: Iterable[str] | None = None) -> None:
+        """Forget the failures of these sites (of all if None), so that they are judged again."""
+        with self._writing():
+            reopen(self._db, site_ids)
+
+    def site(self, site_id: str) -> Site | None:
+        """Return a site, or None if there is none with this id."""
+        rows = self._rows("SELECT body FROM sites WHERE id = ?", site_id)
+        return _site(rows[0][0]) if rows else None
+
+    def sites(self, kind: SiteKind | None = None) -> Iterator[Site]:
+        """Yield every site, of one kind if given, in order of finding."""
+        after = 0
+        where = "number > ?" if kind is None else "kind = ? AND number > ?"
+        query = f"SELECT number, body FROM sites WHERE {where} ORDER BY number LIMIT {_PAGE}"
+        while rows := self._rows(query, *((after,) if kind is None else (kind.value, after))):
+            for number, body in rows:
+                yield _site(body)
+                after = number
+
+    def verdicts(self, site_id: str, task: Task | None = None) -> list[Verdict]:
+        """Return every verdict on a site, newest first."""
+        rows = self._rows(
+            "SELECT body FROM verdicts WHERE site_id = ? AND (?2 IS NULL OR task = ?2) "
+            "ORDER BY made_at DESC, number DESC",
+            site_id,
+            None if task is None else task.value,
+        )
+        return [from_plain(Verdict, json.loads(body)) for (body,) in rows]
+
+    def newest_verdicts(self, site_id: str, task: Task) -> dict[int | None, Verdict]:
+        """Return the newest verdict for each partner supervoxel (None: about the site alone)."""
+        rows = self._rows(
+            "SELECT v.body FROM newest n JOIN verdicts v ON v.number = n.verdict "
+            "WHERE n.site_id = ? AND n.task = ?",
+            site_id,
+            task.value,
+        )
+        verdicts = [from_plain(Verdict, json.loads(body)) for (body,) in rows]
+        return {verdict.partner_supervoxel: verdict for verdict in verdicts}
+
+    def best_verdict(self, site_id: str) -> Verdict | None:
+        """Return the verdict behind the site's score."""
+        rows = self._rows(
+            "SELECT v.body FROM scores s JOIN verdicts v ON v.number = s.verdict "
+            "WHERE s.site_id = ?",
+            site_id,
+        )
+        return from_plain(Verdict, json.loads(rows[0][0])) if rows else None
+
+    def failures(self, site_id: str) -> list[FailedVerdict]:
+        """Return the questions about a site whose newest outcome is a failure."""
+        rows = self._rows("SELECT body FROM failures WHERE site_id = ?", site_id)
+        return [from_plain(FailedVerdict, json.loads(body)) for (body,) in rows]
+
+    def score(self, site_id: str) -> SiteScore:
+        """Return the present score of a site."""
+        rows = self._rows(
+            "SELECT site_id, probability, partner, failed FROM scores WHERE site_id = ?", site_id
+        )
+        return _score(rows[0]) if rows else SiteScore(site_id, None, None, failed=False)
+
+    def unjudged(self, task: Task, model_id: str, *, limit: int = 256) -> list[Site]:
+        """Return the next sites that this model has not judged, in order of finding.
+
+        Sites of which the task cannot be asked, and sites with an open failure (until
+        `retry`), are left out. An empty list means that nothing is left now.
+        """
+        with self._lock:
+            after = self._resume(task, model_id)
+            found: list[Site] = []
+            while len(found) < limit and (rows := self._candidates(task, model_id, after)):
+                for number, body, open_question in rows:
+                    if open_question and len(found) < limit:
+                        found.append(_site(body))
+                    elif not open_question and not found:
+                        self._advance(task, model_id, number)
+                    after = number
+            return found
+
+    def counts(self) -> Counts:
+        """Return how many there are of each."""
+        values: dict[str, int] = dict(self._rows("SELECT name, value FROM counters"))
+        by_kind = {kind: values.get(f"kind:{kind.value}", 0) for kind in SiteKind}
+        return Counts(
+            sites=sum(by_kind.values()),
+            by_kind=by_kind,
+            judged=values.get("judged", 0),
+            failed=values.get("failed", 0),
+            verdicts=values.get("verdicts", 0),
+        )
+
+    def changes_since(self, token: Token = START, *, limit: int = _PAGE) -> Changes:
+        """Return what came after ``token``, at most ``limit`` of each, and the next token.
+
+        Follow it until the result is false; then ask again later. A score never comes
+        before its site.
+        """
+        scores: list[tuple[Any, ...]] = []
+        with self._reading_one_moment():
+            sites = self._rows(
+                "SELECT number, body FROM sites WHERE number > ? ORDER BY number LIMIT ?",
+                token.site,
+                limit,
+            )
+            if len(sites) < limit:
+                scores = self._rows(
+                    "SELECT site_id, probability, partner, failed, change FROM scores "
+                    "WHERE change > ? ORDER BY change LIMIT ?",
+                    token.change,
+                    limit,
+                )
+        site = sites[-1][0] if sites else token.site
+        change = scores[-1][4] if scores else token.change
+        return Changes(
+            [_site(body) for _, body in sites], [_score(row) for row in scores], Token(site, change)
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _prepare(self) -> None:
+        version = schema_version(self._db)
+        if version > SCHEMA_VERSION:
+            raise SessionError(
+                f"{self.path} was written by a newer Proofdesk (version {version}).",
+                "Update Proofdesk, or move the file away: sites and verdicts can be made again.",
+            )
+        if self.read_only:
+            return
+        # Derived data: a power cut may cost the last verdicts, never the file.
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        if version == 0:
+            create(self._db)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self.read_only:
+            raise SessionError(
+                "This session is open for reading only.", "Open it for writing to change it."
+            )
+        with self._lock, translated(self.path), transaction(self._db):
+            yield
+
+    @contextmanager
+    def _reading_one_moment(self) -> Iterator[None]:
+        with self._lock, translated(self.path):
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.execute("COMMIT")
+
+    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock, translated(self.path):
+            return self._db.execute(query, values).fetchall()
+
+    def _candidates(self, task: Task, model_id: str, after: int) -> list[tuple[Any, ...]]:
+        kinds = ", ".join(f"'{kind.value}'" for kind in kinds_for(task))
+        return self._rows(
+            "SELECT number, body, NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.site_id = s.id"
+            " AND v.task = ?1 AND v.model_id = ?2) AND NOT EXISTS (SELECT 1 FROM failures f"
+            " WHERE f.site_id = s.id AND f.task = ?1)"
+            f" FROM sites s WHERE number > ?3 AND kind IN ({kinds}) AND partners >= ?4"
+            f" ORDER BY number LIMIT {_BATCH}",
+            task.value,
+            model_id,
+            after,
+            1 if task in PAIR_TASKS else 0,
+        )
+
+    def _resume(self, task: Task, model_id: str) -> int:
+        # Verdicts are never taken away, so what was judged up to here stays judged, until
+        # a retry reopens failures.
+        rows = self._rows("SELECT value FROM counters WHERE name = 'retries'")
+        retries = rows[0][0] if rows else 0
+        known, number = self._judged_up_to.get((task, model_id), (retries, 0))
+        if known != retries:
+            number = 0
+        self._judged_up_to[task, model_id] = (retries, number)
+        return number
+
+    def _advance(self, task: Task, model_id: str, number: int) -> None:
+        retries, _ = self._judged_up_to[task, model_id]
+        self._judged_up_to[task, model_id] = (retries, number)
+
+
+def _site(body: str) -> Site:
+    return from_plain(Site, json.loads(body))
+
+
+def _score(row: tuple[Any, ...]) -> SiteScore:
+    partner = None if not row[2] else int(row[2])
+    return SiteScore(row[0], row[1], partner, failed=bool(row[3]))
