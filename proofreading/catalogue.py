@@ -325,7 +325,7 @@ class Catalogue:
         # Verdicts are never taken away, so what was judged up to here stays judged, until
         # a retry reopens failures.
         rows = self._rows("SELECT value FROM counters WHERE name = 'retries'")
-        retries = rows[0][0] if rows else 0
+        retries = int(rows[0][0]) if rows else 0
         known, number = self._judged_up_to.get((task, model_id), (retries, 0))
         if known != retries:
             number = 0
