@@ -62,8 +62,12 @@ class Manifest:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Manifest:
         """Read what `to_json` wrote; unknown keys are ignored."""
-        known = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-        return cls(**{k: v for k, v in known.items() if k in cls.__dataclass_fields__})
+        known: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v
+            for k, v in data.items()
+            if k in cls.__dataclass_fields__
+        }
+        return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""

@@ -1,0 +1,467 @@
+"""The chunked graph of an offline datastack: reads, merges, undo and redo.
+
+Reads work on an immutable state and are never blocked. Edits are written one at a time,
+each in one transaction, before they can be seen. Several threads, and several processes
+on one folder, see each other's edits.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectome.graph import GraphPoint, Ids, OperationStatus
+from connectome.offline import reading
+from connectome.offline.base import BaseGraph, Rows
+from connectome.offline.ids import ChunkLayout, layer_of
+from connectome.offline.layout import DatastackFolder
+from connectome.offline.lookup import SupervoxelReader, nearest_supervoxel
+from connectome.offline.refusal import GraphRefusalError
+from connectome.offline.rewiring import Switches, rewire
+from connectome.offline.state import GraphState
+from connectome.offline.store import EditStore, Operation, write_operation, write_record
+
+__all__ = ["MERGE_BOX_NM", "GraphEngine", "GraphRefusalError", "OperationResult"]
+
+MERGE_BOX_NM = 960.0
+"""A merge activates edges within this distance of its points along each axis.
+
+Production takes 240 x 240 x 24 voxels; at its usual 4 x 4 x 40 nm that is 960 nm each way.
+"""
+
+MAX_CHUNK_DISTANCE = 3
+_Plan = Callable[[GraphState], Switches]
+_PAST_STATES = 4
+
+
+@dataclass(frozen=True)
+class OperationResult:
+    """What an edit made; all empty when there was nothing to undo or redo."""
+
+    operation_id: int | None
+    new_roots: tuple[int, ...]
+    new_l2: tuple[int, ...]
+
+
+_NOTHING = OperationResult(None, (), ())
+
+
+class GraphEngine:
+    """One datastack's graph; use `open`.
+
+    Every method may be called from any thread. Reads raise `GraphRefusalError` (400) for
+    ids that do not exist.
+    """
+
+    def __init__(self, folder: DatastackFolder, base: BaseGraph, store: EditStore) -> None:
+        self.folder = folder
+        self.layout: ChunkLayout = base.layout
+        self._base = base
+        self._store = store
+        self._edit_lock = threading.Lock()
+        self._state_lock = threading.Lock()
+        self._state = GraphState.start(base)
+        self._past: dict[int, GraphState] = {}
+        self._version = -1
+        self._reader = SupervoxelReader(folder.supervoxels, folder.scale)
+
+    @classmethod
+    def open(cls, folder: DatastackFolder, *, read_only: bool = False) -> GraphEngine:
+        """Open the graph of a finished datastack.
+
+        Raises
+        ------
+        DatastackError
+            If the folder is not complete or its graph is damaged.
+        """
+        folder = DatastackFolder.open(folder.path)
+        base = BaseGraph.load(folder.base_graph, folder.layout, folder.manifest.created_ms)
+        return cls(folder, base, EditStore(folder.graph_db, read_only=read_only))
+
+    def close(self) -> None:
+        """Close the files."""
+        with self._edit_lock:
+            self._store.close()
+
+    # Reads
+
+    @property
+    def state(self) -> GraphState:
+        """The graph as of the last edit of any process; it never changes under the reader."""
+        version = self._store.data_version()
+        if version != self._version:
+            old = self._state
+            self._publish(old.advance(self._store.records(old.last_operation)))
+            self._version = version
+        return self._state
+
+    def state_at(self, timestamp: float | None) -> GraphState:
+        """Return the graph as of a time in seconds UTC, inclusive; now if None."""
+        now = self.state
+        ms = now.last_ms if timestamp is None else _to_ms(timestamp)
+        if ms >= now.last_ms:
+            return now
+        last = self._store.last_operation_at(ms)
+        with self._state_lock:
+            found = self._past.get(last)
+        if found is None:
+            found = GraphState.start(self._base).advance(self._store.records(0, up_to_ms=ms))
+            with self._state_lock:
+                self._past[last] = found
+                while len(self._past) > _PAST_STATES:
+                    self._past.pop(next(iter(self._past)))
+        return found
+
+    def roots(self, ids: Ids, timestamp: float | None = None, stop_layer: int | None = None) -> Ids:
+        """Return the root of each supervoxel, L2 node or root, shape (n,).
+
+        Parameters
+        ----------
+        ids : ndarray, shape (n,)
+            Node ids of any layers; 0 gives 0.
+        timestamp : float, optional
+            Seconds UTC; the answer is as of then, 0 for what did not exist yet.
+        stop_layer : int, optional
+            Return the highest ancestor at or below this layer instead.
+        """
+        self._require(ids[ids != 0])
+        state = self.state_at(timestamp)
+        if timestamp is not None and _to_ms(timestamp) < self._base.created_ms:
+            return np.zeros(len(ids), dtype=np.uint64)
+        return reading.ancestors(state, ids, stop_layer)
+
+    def leaves(
+        self,
+        node: int,
+        bounds: tuple[int, int, int, int, int, int] | None = None,
+        stop_layer: int = 1,
+    ) -> Ids:
+        """Return the descendants of a node in a layer, ascending.
+
+        Parameters
+        ----------
+        node : int
+            A node, current or replaced.
+        bounds : tuple of int, optional
+            Voxels x0, x1, y0, y1, z0, z1: only nodes in chunks that meet the box.
+        stop_layer : int
+            1 for supervoxels; 2 or more for L2 nodes.
+        """
+        self._require(np.asarray([node], dtype=np.uint64))
+        state = self._state_with(node)
+        found = reading.descendants(state, node, 1 if stop_layer <= 1 else 2)
+        return found if bounds is None else reading.in_bounds(self.layout, found, bounds)
+
+    def children(self, node: int) -> Ids:
+        """Return the direct children of a node; none for a supervoxel."""
+        layer = int(layer_of(node))
+        if layer == 1:
+            self._require(np.asarray([node], dtype=np.uint64))
+            return np.zeros(0, dtype=np.uint64)
+        return self.leaves(node, stop_layer=1 if layer == 2 else 2)
+
+    def level2_edges(self, root: int) -> NDArray[np.uint64]:
+        """Return the pairs of touching L2 nodes of a root, shape (n, 2)."""
+        self._require(np.asarray([root], dtype=np.uint64))
+        return reading.level2_edges(self._state_with(root), root)
+
+    def exist(self, ids: Ids) -> NDArray[np.bool_]:
+        """Tell which ids are or were nodes of this graph, shape (n,)."""
+        return reading.exist(self.state, ids)
+
+    def is_latest(self, ids: Ids, timestamp: float | None = None) -> NDArray[np.bool_]:
+        """Tell which nodes exist and are not replaced, shape (n,).
+
+        As in production, supervoxels and L2 nodes count as latest whenever they exist.
+        A replacement at exactly `timestamp` does not count yet.
+        """
+        ms = None if timestamp is None else _to_ms(timestamp)
+        return reading.is_latest(self.state, ids, ms)
+
+    def root_timestamps(self, ids: Ids) -> NDArray[np.float64]:
+        """Return when each node was made, in seconds UTC, shape (n,)."""
+        self._require(ids)
+        born, start = self.state.history.born, self._base.created_ms
+        return np.asarray([born.get(int(i), (start, 0))[0] / 1000 for i in ids], dtype=np.float64)
+
+    def lineage(
+        self, roots: Sequence[int], past: float | None = None, future: float | None = None
+    ) -> tuple[list[dict[str, object]], list[tuple[int, int]]]:
+        """Return every edit before and after these roots, between two times.
+
+        Returns
+        -------
+        nodes : list of dict
+            ``id``, ``timestamp`` in seconds UTC and, for roots made by an edit,
+            ``operation_id``.
+        links : list of tuple
+            Pairs (old root, new root).
+        """
+        self._require(np.asarray(roots, dtype=np.uint64))
+        after = None if past is None else _to_ms(past)
+        until = None if future is None else _to_ms(future)
+        return reading.lineage(self.state, roots, after, until)
+
+    def current_roots(self) -> Ids:
+        """Return every root that is not replaced, ascending."""
+        return self.state.current_roots
+
+    def sizes(self, roots: Ids) -> NDArray[np.int64]:
+        """Return the voxels of each root, 0 for one that is not current, shape (n,)."""
+        state = self.state
+        slot = np.searchsorted(state.current_roots, roots)
+        slot = np.minimum(slot, max(0, len(state.current_roots) - 1))
+        if not len(state.current_roots):
+            return np.zeros(len(roots), dtype=np.int64)
+        return np.where(state.current_roots[slot] == roots, state.root_sizes[slot], 0)
+
+    def oldest_timestamp(self) -> float:
+        """Return when the graph came to be, in seconds UTC."""
+        return self._base.created_ms / 1000
+
+    def operations(self, operation_ids: Sequence[int]) -> dict[int, dict[str, object]]:
+        """Return the log rows of these operations, keyed as the production does.
+
+        A refused edit has a row too, with a status other than 0 and no roots; unknown
+        ids are absent.
+        """
+        found = self._store.operations(operation_ids)
+        return {number: self._details(operation) for number, operation in found.items()}
+
+    # Edits
+
+    def merge(
+        self,
+        a: GraphPoint,
+        b: GraphPoint,
+        user: str,
+        *,
+        max_chunk_distance: int = MAX_CHUNK_DISTANCE,
+    ) -> OperationResult:
+        """Join the objects of two points.
+
+        All inactive edges between the two objects in chunks within `MERGE_BOX_NM` of the
+        points become active; if there is none, a fake edge joins the two supervoxels.
+
+        Raises
+        ------
+        GraphRefusalError
+            If the graph refuses; nothing has changed then.
+        """
+        ends = [self.resolve(a), self.resolve(b)]
+        coords = [self._voxel(a), self._voxel(b)]
+        request = {
+            "source_ids": [str(ends[0])],
+            "sink_ids": [str(ends[1])],
+            "source_coords": [coords[0]],
+            "sink_coords": [coords[1]],
+            "added_edges": [[str(ends[0]), str(ends[1])]],
+        }
+
+        def plan(state: GraphState) -> Switches:
+            pair = np.asarray(ends, dtype=np.uint64)
+            self._check_merge(state, pair, max_chunk_distance)
+            rows = self._edges_between(state, pair, coords)
+            return Switches.of(on=rows) if len(rows) else Switches.of(fakes=pair.reshape(1, 2))
+
+        return self._edit("merge", None, user, request, plan)
+
+    def undo(self, operation_id: int, user: str) -> OperationResult:
+        """Take an edit back; new ids are made. Undoing an undo does the edit again.
+
+        An operation that does not exist, was refused, or is undone already gives an
+        empty result.
+
+        Raises
+        ------
+        GraphRefusalError
+            If later edits make it impossible.
+        """
+        return self._revert(operation_id, user, "undo")
+
+    def redo(self, operation_id: int, user: str) -> OperationResult:
+        """Do an undone edit again; an empty result if it is not undone."""
+        return self._revert(operation_id, user, "redo")
+
+    def resolve(self, point: GraphPoint) -> int:
+        """Return the supervoxel of a point: its own, or the nearest one of its node.
+
+        Raises
+        ------
+        GraphRefusalError
+            If the supervoxel does not exist or the node has none near the position.
+        """
+        layer = int(layer_of(point.supervoxel))
+        if layer == 1:
+            self._require(np.asarray([point.supervoxel], dtype=np.uint64))
+            return point.supervoxel
+        state = self.state
+        return nearest_supervoxel(
+            self._reader, point, lambda ids: reading.ancestors(state, ids, layer)
+        )
+
+    # Inside
+
+    def _publish(self, state: GraphState) -> None:
+        with self._state_lock:
+            if state.last_operation > self._state.last_operation:
+                self._state = state
+
+    def _require(self, ids: Ids) -> None:
+        known = self.exist(ids)
+        if not known.all():
+            raise GraphRefusalError(400, f"Node {int(ids[~known][0])} does not exist.")
+
+    def _state_with(self, node: int) -> GraphState:
+        """Return a state in which the node is current."""
+        state = self.state
+        if not reading.is_replaced(state, node):
+            return state
+        born = state.history.born.get(node, (self._base.created_ms, 0))[0]
+        return self.state_at(born / 1000)
+
+    def _voxel(self, point: GraphPoint) -> list[int]:
+        voxel = self.folder.manifest.resolution_nm
+        return [int(p // v) for p, v in zip(point.position_nm, voxel, strict=True)]
+
+    def _check_merge(self, state: GraphState, pair: Ids, limit: int) -> None:
+        if pair[0] == pair[1]:
+            raise GraphRefusalError(
+                400, "Requested merge operation contains at least one self-loop."
+            )
+        chunks = self.layout.chunk_of(pair, 1)
+        if np.abs(chunks[0] - chunks[1]).max() > limit:
+            raise GraphRefusalError(
+                400,
+                "Chebyshev distance between merge points exceeded allowed maximum "
+                f"({limit} chunks).",
+            )
+        roots = reading.ancestors(state, pair, None)
+        if roots[0] == roots[1]:
+            raise GraphRefusalError(400, "Supervoxels must belong to different objects.")
+
+    def _edges_between(self, state: GraphState, pair: Ids, coords: list[list[int]]) -> Rows:
+        """Return the inactive edges between two objects near the two points."""
+        reach = [round(MERGE_BOX_NM / v) for v in self.folder.manifest.resolution_nm]
+        low = [min(c) - r for c, r in zip(zip(*coords, strict=True), reach, strict=True)]
+        high = [max(c) + r + 1 for c, r in zip(zip(*coords, strict=True), reach, strict=True)]
+        first, last = self.layout.chunks_meeting(
+            (low[0], high[0], low[1], high[1], low[2], high[2])
+        )
+        chunks = itertools.product(*(range(f, e) for f, e in zip(first, last, strict=True)))
+        rows = np.concatenate([self._base.rows_from_chunks(chunks), state.fake_rows])
+        rows = rows[~state.edge_active[rows]]
+        a, b = state.edge_ends(rows)
+        roots = reading.ancestors(state, pair, None)
+        ra, rb = state.l2_root[state.sv_l2[a]], state.l2_root[state.sv_l2[b]]
+        near = np.ones(len(rows), dtype=np.bool_)
+        for end in (a, b):
+            chunk = self.layout.chunk_of(self._base.sv_ids[end], 1)
+            near &= ((chunk >= first) & (chunk < last)).all(axis=1)
+        joins = ((ra == roots[0]) & (rb == roots[1])) | ((ra == roots[1]) & (rb == roots[0]))
+        return rows[near & joins]
+
+    def _revert(self, operation_id: int, user: str, kind: str) -> OperationResult:
+        with self._edit_lock, self._store.transaction() as via:
+            found = self._store.operations([operation_id], via=via).get(operation_id)
+            if found is not None and found.target is not None:
+                # Undoing an undo is a redo of the edit it undid, and so on.
+                kind = "redo" if (found.kind == "undo") == (kind == "undo") else "undo"
+                found = self._store.operations([found.target], via=via).get(found.target)
+            last = None if found is None else self._store.last_on_target(found.id, via)
+        undone = last == "undo"
+        if found is None or found.status != OperationStatus.SUCCESS or undone == (kind == "undo"):
+            return _NOTHING
+        on, off = (found.off, found.on) if kind == "undo" else (found.on, found.off)
+
+        def plan(state: GraphState) -> Switches:
+            return _checked_switches(state, on, off)
+
+        return self._edit(kind, found.id, user, {}, plan)
+
+    def _edit(
+        self, kind: str, target: int | None, user: str, request: dict[str, Any], plan: _Plan
+    ) -> OperationResult:
+        none = np.zeros(0, dtype=np.int64)
+        refusal: GraphRefusalError | None = None
+        with self._edit_lock, self._store.transaction() as via:
+            known = self._state
+            state = known.advance(self._store.records(known.last_operation, via=via))
+            last_id, last_ms = self._store.last_row(via)
+            number, ms = last_id + 1, max(_now_ms(), last_ms + 1, state.last_ms + 1)
+            row = (number, kind, target, user, ms)
+            try:
+                switches = plan(state)
+            except GraphRefusalError as error:
+                # The production keeps a row of what it refused, and so uses up the number.
+                refusal, status = error, OperationStatus.CREATED
+                refused = Operation(*row, status, error.message, request, none, none)
+                write_operation(via, refused)
+            else:
+                record = rewire(state, switches, number, ms)
+                done = Operation(*row, 0, "", request, record.on, record.off)
+                write_operation(via, done)
+                write_record(
+                    via, record, first_fake=len(state.edge_active), top=self.layout.n_layers
+                )
+        if refusal is not None:
+            raise refusal
+        self._publish(state.advance([record]))
+        new_l2 = tuple(node for node, _ in record.new_l2)
+        return OperationResult(number, tuple(root for root, _ in record.new_roots), new_l2)
+
+    def _details(self, operation: Operation) -> dict[str, object]:
+        stamp = str(datetime.fromtimestamp(operation.ms / 1000, tz=UTC))
+        details: dict[str, object] = {
+            "user": operation.user,
+            "roots": list(operation.roots),
+            "operation_status": operation.status,
+            "operation_exception": operation.exception,
+            "operation_ts": stamp,
+            "timestamp": stamp,
+        }
+        for name in ("source_coords", "sink_coords"):
+            if name in operation.request:
+                details[name] = operation.request[name]
+        if operation.kind in ("undo", "redo"):
+            details[f"{operation.kind}_operation_id"] = operation.target
+        if "added_edges" in operation.request:
+            details["added_edges"] = [[int(a), int(b)] for a, b in operation.request["added_edges"]]
+        if operation.target is not None:
+            rows = operation.off if len(operation.off) else operation.on
+            name = "removed_edges" if len(operation.off) else "added_edges"
+            a, b = self.state.edge_ends(rows)
+            ids = self._base.sv_ids
+            details[name] = [[int(i), int(j)] for i, j in zip(ids[a], ids[b], strict=True)]
+        return details
+
+
+def _checked_switches(state: GraphState, on: Rows, off: Rows) -> Switches:
+    """Return the switches of an undo or redo if later edits leave room for it."""
+    a, b = state.edge_ends(np.concatenate([on, off]))
+    root_a, root_b = state.l2_root[state.sv_l2[a]], state.l2_root[state.sv_l2[b]]
+    if len(off):
+        if not state.edge_active[off].all():
+            raise GraphRefusalError(400, "All edges must exist.")
+        if len(np.unique(np.concatenate([root_a, root_b]))) != 1:
+            raise GraphRefusalError(400, "Supervoxels must belong to the same object.")
+    elif bool((root_a == root_b).all()):
+        raise GraphRefusalError(400, "Supervoxels must belong to different objects.")
+    return Switches.of(on=on[~state.edge_active[on]], off=off)
+
+
+def _to_ms(seconds: float) -> int:
+    """Return whole milliseconds; a microsecond of tolerance absorbs what floats lose."""
+    return int((seconds * 1e6 + 1) // 1000)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
