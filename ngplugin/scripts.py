@@ -22,6 +22,7 @@ __all__ = [
     "patch_sites",
     "refresh_cells",
     "refresh_segmentation",
+    "set_contrast",
     "set_controls",
     "show_segments",
 ]
@@ -47,20 +48,20 @@ def call(command: str, parameters: Mapping[str, object]) -> str:
     return f"window.proofdesk.run({literal(command)}, {literal(dict(parameters))});"
 
 
-def install(*, base: str, sites: str, segmentation: str, imagery: str) -> str:
+def install(*, base: str, layers: Mapping[str, str], imagery_url: str) -> str:
     """Return ``proofdesk.js`` followed by its start.
 
     Parameters
     ----------
     base : str
         Path of the site source on Neuroglancer's own server.
-    sites, segmentation : str
-        Names of the layers.
-    imagery : str
+    layers : mapping
+        Names of the layers: ``sites``, ``segmentation`` and ``imageryLayer``.
+    imagery_url : str
         URL of the imagery, whose cache is kept when the segmentation is refreshed.
     """
     source = files("ngplugin").joinpath("js/proofdesk.js").read_text(encoding="utf-8")
-    config = {"base": base, "sites": sites, "segmentation": segmentation, "imagery": imagery}
+    config = {"base": base, "imagery": imagery_url, **layers}
     return f"{source}\nwindow.proofdesk.start({literal(config)});"
 
 
@@ -114,6 +115,11 @@ def move_to(
 def set_controls(controls: Mapping[str, float | bool]) -> str:
     """Return the script that sets the site shader's controls."""
     return call("setControls", {"controls": dict(controls)})
+
+
+def set_contrast(low: float, high: float) -> str:
+    """Return the script that shows these imagery values black and white."""
+    return call("setContrast", {"low": low, "high": high})
 
 
 def ignore_repeats(codes: Collection[str]) -> str:

@@ -64,7 +64,7 @@ def prefetch_states(
         raw = state.to_json()
         raw.update({key: seen[key] for key in _KEPT if key in seen})
         state = neuroglancer.ViewerState(raw)
-        state.layers[SEGMENTATION].segments = [str(root) for root in segments]
+        state.layers[SEGMENTATION].segments = list(segments)
         found.append(neuroglancer.PrefetchState(state=state, priority=-order))
     return found
 
@@ -114,5 +114,6 @@ def _base_state(sources: ViewerSources, *, dark: bool, contrast: Contrast) -> An
     state.projection_background_color = _GROUNDS[dark]
     state.cross_section_background_color = _GROUNDS[dark]
     state.show_slices = False
+    state.show_axis_lines = False
     state.show_default_annotations = False
     return state

@@ -118,7 +118,9 @@ class SiteStore:
         Edge lengths of a voxel (x, y, z) in nm, the unit of the viewer's positions.
     levels : sequence of int
         Number of cells along the longest edge for each level of the spatial index,
-        coarse first. Sites fill the coarsest cell that has room.
+        coarse first. Sites fill the coarsest cell that has room. The client asks for
+        every cell in view, empty ones too, so few cells leave its connections to the
+        imagery.
     cell_limit : int
         Sites per cell; the finest level takes what is left over.
     """
@@ -128,7 +130,7 @@ class SiteStore:
         bounds: BoxNm,
         voxel_nm: PointNm,
         *,
-        levels: Sequence[int] = (1, 4, 16),
+        levels: Sequence[int] = (1, 4),
         cell_limit: int = 1024,
     ) -> None:
         self.bounds = bounds

@@ -21,6 +21,7 @@ from ngplugin.credentials import allow_token
 from ngplugin.scripts import Quaternion
 from ngplugin.source import SiteSource
 from ngplugin.state import (
+    IMAGERY,
     SEGMENTATION,
     SITES,
     initial_state,
@@ -110,9 +111,8 @@ class SiteViewer:
         self._updates.page_ready(
             scripts.install(
                 base=self.source.path,
-                sites=SITES,
-                segmentation=SEGMENTATION,
-                imagery=_plain_url(self._sources.imagery),
+                layers={"sites": SITES, "segmentation": SEGMENTATION, "imageryLayer": IMAGERY},
+                imagery_url=_plain_url(self._sources.imagery),
             )
         )
 
@@ -257,6 +257,10 @@ class SiteViewer:
     def set_layout(self, layout: str) -> None:
         """Change the layout of the panels only."""
         self._updates.move("layout", scripts.move_to(layout=layout))
+
+    def set_contrast(self, low: float, high: float) -> None:
+        """Show these imagery values black and white, such as the 1st and 99th percentile."""
+        self._updates.slot("contrast", scripts.set_contrast(low, high))
 
     def prefetch(self, points_nm: Sequence[PointNm]) -> None:
         """Load what surrounds the next sites ahead of time; the first three points count."""

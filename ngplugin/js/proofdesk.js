@@ -279,6 +279,14 @@
     }
   }
 
+  // The imagery's black and white.
+  function setContrast({ low, high }) {
+    const control = layer(config.imageryLayer)?.shaderControlState?.state?.get("normalized");
+    if (!control) return;
+    const range = [low, high];
+    control.trackable.value = { ...control.trackable.value, range, window: range };
+  }
+
   // ---- keys --------------------------------------------------------------------
 
   let quiet = new Set();
@@ -297,6 +305,30 @@
     },
     true,
   );
+
+  // ---- look ----------------------------------------------------------------------
+
+  // The page is one pane of a window: its own furniture steps back until it is needed.
+  const STYLE = `
+    #neuroglancer-status-container {
+      background: rgba(20, 22, 26, 0.82); color: #d7dade; font: 12px sans-serif;
+      border-radius: 4px 4px 0 0; left: 8px; overflow: hidden;
+    }
+    #neuroglancer-status-container li { width: auto; padding: 4px 8px; list-style: none; }
+    .neuroglancer-data-panel-layout-controls { opacity: 0.25; transition: opacity 0.15s; }
+    .neuroglancer-data-panel-layout-controls:hover { opacity: 1; }
+    .neuroglancer-data-panel-layout-controls > button { border-color: #8a8f98; }
+    .neuroglancer-display-dimensions-widget { opacity: 0.25; transition: opacity 0.15s; }
+    .neuroglancer-display-dimensions-widget:hover { opacity: 1; }
+    .perspective-panel-show-slice-views { opacity: 0.5; font: 12px sans-serif; }
+    .neuroglancer-panel { border: 0; }
+  `;
+
+  function dress() {
+    const style = document.createElement("style");
+    style.textContent = STYLE;
+    document.head.append(style);
+  }
 
   // ---- start -------------------------------------------------------------------
 
@@ -353,6 +385,7 @@
   function start(given) {
     if (config !== null) return;
     config = given;
+    dress();
     whenThere(() => annotationSource()?.spatiallyIndexedSources?.size > 0, settle);
   }
 
@@ -378,6 +411,7 @@
     moveTo,
     setLayout,
     setControls,
+    setContrast,
     ignoreRepeats,
   };
   window.proofdesk = { start, run, selfCheck, counts, settled: false };
