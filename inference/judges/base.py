@@ -14,7 +14,7 @@ __all__ = ["Judge", "Opinion", "PairSample"]
 
 @dataclass(frozen=True)
 class PairSample:
-    """One question: do these two segments belong to one neuron?
+    """One question: whether these two segments belong to one neuron.
 
     Parameters
     ----------

@@ -154,7 +154,7 @@ def read_manifest(folder: Path) -> ModelManifest:
     except FileNotFoundError as error:
         raise ModelError(
             f"The folder {folder} holds no {MANIFEST_NAME}.",
-            "Name a folder made by `proofdesk train`, or leave the model out to use the bundled one.",
+            "Name a folder that `proofdesk train` made, or use the bundled model.",
         ) from error
     except (ValidationError, OSError) as error:
         raise ModelError(
