@@ -1,0 +1,166 @@
+"""A dataset on a CAVE server."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from connectome.cave.client import CaveConnection, connect
+from connectome.cave.graph import CaveGraph
+from connectome.cave.skeletons import CaveSkeletons
+from connectome.datastack import Imagery, Mesh, Segmentation, ViewerSources
+from connectome.errors import NotFoundError, ServiceError
+from connectome.graph import Ids
+from connectome.precomputed import (
+    MappedSegmentation,
+    PrecomputedImagery,
+    PrecomputedVolume,
+    supervoxel_at,
+)
+from connectome.precomputed.volume import translated
+from connectome.space import BoxNm, PointNm
+
+__all__ = ["CaveDatastack"]
+
+
+class CaveDatastack:
+    """The datastack ``cave:NAME@SERVER``.
+
+    Parameters
+    ----------
+    name, server : str
+        The datastack and its server.
+    token : str, optional
+        The person's CAVE token; read from the ecosystem's files if absent.
+
+    Raises
+    ------
+    AuthError
+        If there is no token, or it is expired or lacks the permission.
+    NotFoundError
+        If the server does not know the datastack.
+    OfflineError
+        If the server does not answer.
+    """
+
+    def __init__(self, name: str, server: str, token: str | None = None) -> None:
+        self._connection = connect(name, server, token)
+        self._graph = CaveGraph(self._connection)
+
+    @property
+    def name(self) -> str:
+        """The datastack's name on the server."""
+        return self._connection.name
+
+    @property
+    def address(self) -> str:
+        """``cave:NAME@SERVER``."""
+        return f"cave:{self._connection.name}@{self._connection.server}"
+
+    @cached_property
+    def imagery(self) -> Imagery | None:
+        """The microscopy, or None where the server names none that can be read."""
+        source = self._image_source
+        if not source:
+            return None
+        return PrecomputedImagery(PrecomputedVolume(source.removeprefix("precomputed://")))
+
+    @cached_property
+    def segmentation(self) -> Segmentation:
+        """The supervoxels, and their roots by asking the chunked graph."""
+        return MappedSegmentation(self._volume, self._graph.roots, self._no_list)
+
+    @cached_property
+    def meshes(self) -> CaveMeshes:
+        """The surfaces that the meshing service knows."""
+        return CaveMeshes(self._volume)
+
+    @cached_property
+    def skeletons(self) -> CaveSkeletons:
+        """The skeleton service's, else those of the level-2 graph."""
+        return CaveSkeletons(self._connection, self._graph)
+
+    @property
+    def graph(self) -> CaveGraph:
+        """The chunked graph."""
+        return self._graph
+
+    def viewer_sources(self) -> ViewerSources:
+        """Return the layer addresses, which need the person's token at the server."""
+        parts = urlsplit(self._connection.local_server)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        scheme = "middleauth+" if parts.scheme == "https" else ""
+        table = f"{self._connection.local_server}/segmentation/table/{self._connection.table}"
+        source = self._image_source
+        images = source if not source or "://" not in source else _as_precomputed(source)
+        return ViewerSources(
+            images, f"graphene://{scheme}{table}", self._graph.base_scale.voxel_nm, (origin,)
+        )
+
+    def supervoxel_at(self, point: PointNm) -> int:
+        """Return the supervoxel under the point, 0 for background."""
+        return supervoxel_at(self.segmentation, point)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._connection.close()
+
+    @property
+    def _image_source(self) -> str:
+        return str(self._connection.record["aligned_volume"].get("image_source") or "")
+
+    @cached_property
+    def _volume(self) -> PrecomputedVolume:
+        return PrecomputedVolume(_graphene_url(self._connection), _secrets(self._connection))
+
+    def _no_list(self) -> Ids:
+        raise ServiceError(
+            f"The server cannot list all segments of {self.name}.", "Name the segments you want."
+        )
+
+
+class CaveMeshes:
+    """Surfaces of roots from the meshing service."""
+
+    def __init__(self, volume: PrecomputedVolume) -> None:
+        self._volume = volume
+        self._lock = threading.Lock()
+
+    def mesh(self, root: int, box: BoxNm | None = None) -> Mesh:
+        """Return the surface of a root, of the chunks that meet the box if one is given.
+
+        Raises
+        ------
+        NotFoundError
+            If the root has no mesh.
+        """
+        from cloudvolume import Bbox
+
+        bounds = None if box is None else Bbox(*self._volume.scales[0].clip(box))
+        try:
+            with self._lock, translated(self._volume.url):
+                found = self._volume.meshes.get(int(root), bounding_box=bounds)
+        except (IndexError, ValueError, KeyError) as error:
+            raise NotFoundError(f"The segment {root} has no mesh.") from error
+        mesh = found.get(int(root)) if isinstance(found, dict) else found
+        if mesh is None or len(mesh.faces) == 0:
+            raise NotFoundError(f"The segment {root} has no mesh.")
+        return Mesh(
+            np.asarray(mesh.vertices, np.float32).reshape(-1, 3),
+            np.asarray(mesh.faces, np.uint32).reshape(-1, 3),
+        )
+
+
+def _graphene_url(connection: CaveConnection) -> str:
+    return f"graphene://{connection.local_server}/segmentation/table/{connection.table}"
+
+
+def _secrets(connection: CaveConnection) -> dict[str, str]:
+    return {"token": connection.token}
+
+
+def _as_precomputed(source: str) -> str:
+    return source if source.startswith("precomputed://") else f"precomputed://{source}"

@@ -1,0 +1,113 @@
+"""How requests travel to a CAVE server: a time limit on each, edits once and on a fresh line.
+
+caveclient sets no time limit, opens a web browser on one kind of refusal, follows
+redirects (a 307 sends an edit again) and by default re-sends a POST after 502, 503, 504
+or a reset connection. The adapter below, mounted on a session with ``max_retries=0``,
+leaves none of that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from connectome.errors import AuthError, EditRejectedError
+
+__all__ = ["EDIT_SECONDS", "GuardedAdapter", "guard", "retried"]
+
+T = TypeVar("T")
+
+EDIT_SECONDS = 200.0
+"""How long to wait for an edit: the server's lock expires after 180 s."""
+READ_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
+
+_EDITS = ("/merge", "/split", "/undo", "/redo")
+_TRIES = 3
+_PASSING = frozenset({429, 502, 503, 504})
+
+
+class GuardedAdapter(HTTPAdapter):
+    """An HTTP adapter that limits time, never retries and never sends an edit twice."""
+
+    def __init__(self, edit_seconds: float, read_seconds: float) -> None:
+        super().__init__(max_retries=0)
+        self._edit_seconds = edit_seconds
+        self._read_seconds = read_seconds
+
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        """Send one request, once."""
+        edit = _is_edit(request)
+        if edit:
+            # A pooled connection may have been closed by the server in this very moment;
+            # the edit would then be lost in doubt. A fresh one cannot be stale.
+            self.poolmanager.clear()
+        limits = (CONNECT_SECONDS, self._edit_seconds if edit else self._read_seconds)
+        response = super().send(request, stream, timeout or limits, verify, cert, proxies)
+        if edit and response.is_redirect:
+            raise requests.TooManyRedirects("an edit was redirected", response=response)
+        if response.status_code == 403:
+            _refuse_terms(response, edit=edit)
+        return response
+
+
+def guard(
+    session: requests.Session, *, edit_seconds: float = EDIT_SECONDS, read_seconds: float = 0.0
+) -> requests.Session:
+    """Mount the guard on a session and return it."""
+    adapter = GuardedAdapter(edit_seconds, read_seconds or READ_SECONDS)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
+
+
+def retried(read: Callable[[], T], *, pause_seconds: float = 0.5) -> T:
+    """Return what a read gives, trying up to three times where the failure may pass.
+
+    Never for edits.
+    """
+    for attempt in range(1, _TRIES):
+        try:
+            return read()
+        except (requests.ConnectionError, requests.Timeout, requests.HTTPError) as error:
+            if not _may_pass(error):
+                raise
+        time.sleep(pause_seconds * 2 ** (attempt - 1))
+    return read()
+
+
+def _may_pass(error: requests.RequestException) -> bool:
+    if isinstance(error, requests.HTTPError):
+        return error.response is not None and error.response.status_code in _PASSING
+    return True
+
+
+def _is_edit(request: requests.PreparedRequest) -> bool:
+    path = urlsplit(request.url or "").path
+    return request.method == "POST" and str(path).endswith(_EDITS)
+
+
+def _refuse_terms(response: requests.Response, *, edit: bool) -> None:
+    """Name missing terms of service before caveclient opens a browser for them."""
+    try:
+        body = response.json()
+        missing = isinstance(body, dict) and body.get("error") == "missing_tos"
+        page = str(body["data"]["tos_form_url"]) if missing else ""
+    except (ValueError, KeyError, TypeError):
+        return
+    if missing:
+        kind = EditRejectedError if edit else AuthError
+        raise kind("The dataset's terms of service were not accepted yet.", f"Accept them: {page}")

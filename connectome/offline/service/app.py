@@ -1,0 +1,48 @@
+"""The service as one ASGI application."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connectome.offline.service.routers import (
+    auth,
+    edits,
+    files,
+    info,
+    meshing,
+    reads,
+    table,
+    versions,
+)
+from connectome.offline.service.safety import Safety
+from connectome.offline.service.state import ServiceState
+from connectome.offline.service.wire import WireError, error_reply
+
+__all__ = ["build_app"]
+
+_ROUTERS = (info, auth, versions, table, reads, edits, meshing, files)
+
+
+def build_app(state: ServiceState) -> Starlette:
+    """Return the application that serves one datastack."""
+    app = Starlette(
+        routes=[entry for router in _ROUTERS for entry in router.ROUTES],
+        middleware=[Middleware(Safety, state=state)],
+        exception_handlers={HTTPException: _http_error},
+    )
+    # A redirect in an answer's history makes caveclient believe that a login is needed.
+    app.router.redirect_slashes = False
+    app.state.service = state
+    return app
+
+
+def _http_error(_request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    text = "This method is not known here." if status == 405 else "There is nothing here."
+    return error_reply(WireError(status, text), time.monotonic())

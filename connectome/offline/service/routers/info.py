@@ -1,0 +1,98 @@
+"""The info service: which datastacks there are and where their parts live."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from connectome.offline.service.routing import Access, route
+from connectome.offline.service.state import ServiceState
+from connectome.offline.service.wire import Call, WireError, json_reply
+
+__all__ = ["ROUTES"]
+
+_VERSION = "4.3.4+offline"
+
+
+def _version(_state: ServiceState, call: Call) -> Response:
+    return json_reply(_VERSION, call)
+
+
+def _datastacks(state: ServiceState, call: Call) -> Response:
+    return json_reply([state.folder.name], call)
+
+
+def _datastack(state: ServiceState, call: Call) -> Response:
+    _require(call.path["name"], state.folder.name, "datastack")
+    voxel_nm = state.folder.manifest.resolution_nm
+    record: dict[str, object] = dict.fromkeys(_UNUSED)
+    record |= {
+        "description": "An offline datastack of Proofdesk.",
+        "aligned_volume": _volume_record(state),
+        "segmentation_source": f"graphene://{state.base_url}/segmentation/table/{state.folder.name}",
+        "local_server": state.base_url,
+        "viewer_resolution_x": voxel_nm[0],
+        "viewer_resolution_y": voxel_nm[1],
+        "viewer_resolution_z": voxel_nm[2],
+    }
+    return json_reply(record, call)
+
+
+_UNUSED = (
+    "viewer_site",
+    "synapse_table",
+    "soma_table",
+    "analysis_database",
+    "skeleton_source",
+    "proofreading_status_table",
+    "proofreading_review_table",
+    "cell_identification_table",
+)
+"""Fields that a client may look for and that an offline datastack has nothing for."""
+
+
+def _volumes(state: ServiceState, call: Call) -> Response:
+    return json_reply([state.folder.name], call)
+
+
+def _volume(state: ServiceState, call: Call) -> Response:
+    _require(call.path["name"], state.folder.name, "aligned volume")
+    return json_reply(_volume_record(state), call)
+
+
+def _volume_by_id(state: ServiceState, call: Call) -> Response:
+    _require(call.path["id"], "1", "aligned volume")
+    return json_reply(_volume_record(state), call)
+
+
+def _datastacks_of_volume(state: ServiceState, call: Call) -> Response:
+    _require(call.path["name"], state.folder.name, "aligned volume")
+    return json_reply([state.folder.name], call)
+
+
+def _volume_record(state: ServiceState) -> dict[str, object]:
+    has_em = state.folder.manifest.has_em
+    return {
+        "id": 1,
+        "name": state.folder.name,
+        "display_name": state.folder.name,
+        "description": "",
+        "image_source": f"precomputed://{state.read_url}/precomputed/em" if has_em else "",
+    }
+
+
+def _require(asked: str, known: str, what: str) -> None:
+    if asked != known:
+        raise WireError(404, f"There is no {what} {asked!r} here, only {known!r}.")
+
+
+_V2 = "/info/api/v2"
+ROUTES: tuple[BaseRoute, ...] = (
+    route("/info/version", _version, Access.OPEN),
+    route(f"{_V2}/datastacks", _datastacks),
+    route(f"{_V2}/datastack/full/{{name}}", _datastack),
+    route(f"{_V2}/aligned_volume", _volumes),
+    route(f"{_V2}/aligned_volume/id/{{id}}", _volume_by_id),
+    route(f"{_V2}/aligned_volume/{{name}}", _volume),
+    route(f"{_V2}/aligned_volume/{{name}}/datastacks", _datastacks_of_volume),
+)

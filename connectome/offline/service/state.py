@@ -1,0 +1,76 @@
+"""What the handlers of the service share."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from dataclasses import dataclass, field
+
+from connectome.offline.engine import GraphEngine
+from connectome.offline.layout import DatastackFolder
+from connectome.offline.meshing import MeshStore
+
+__all__ = ["VERSION", "Capability", "ServiceState"]
+
+VERSION = "2.21.1+offline"
+"""What the chunked graph calls itself: clients gate on it; ``+offline`` marks it as local."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """Where a server answers and what lets a viewer read.
+
+    Parameters
+    ----------
+    base_url : str
+        ``http://127.0.0.1:PORT``.
+    secret : str
+        The path capability: whoever holds it may read.
+    allowed_origins : frozenset of str
+        Web origins beyond loopback whose pages may read.
+    """
+
+    base_url: str
+    secret: str = field(repr=False)
+    allowed_origins: frozenset[str] = frozenset()
+
+    @property
+    def read_url(self) -> str:
+        """The address under which everything can be read without a token."""
+        return f"{self.base_url}/t/{self.secret}"
+
+    def is_secret(self, text: str) -> bool:
+        """Compare in constant time."""
+        return hmac.compare_digest(text.encode(), self.secret.encode())
+
+    def is_token(self, text: str) -> bool:
+        """Tell whether this is the token; without one, nothing is."""
+        del text
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceState(Capability):
+    """One datastack being served.
+
+    Parameters
+    ----------
+    folder : DatastackFolder
+        The files.
+    engine : GraphEngine
+        The one writer of the graph.
+    meshes : MeshStore
+        Surfaces of level-2 nodes.
+    token : str
+        32 hexadecimal digits: whoever holds it may edit.
+    """
+
+    folder: DatastackFolder
+    engine: GraphEngine
+    meshes: MeshStore
+    token: str = field(repr=False)
+    mesh_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def is_token(self, text: str) -> bool:
+        """Compare in constant time."""
+        return hmac.compare_digest(text.encode(), self.token.encode())

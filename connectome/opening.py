@@ -1,0 +1,77 @@
+"""From an address to a datastack."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from connectome.datastack import Datastack
+from connectome.errors import DatastackError, MissingPackageError
+
+__all__ = ["open_datastack"]
+
+_CAVE = re.compile(r"^cave:(?P<name>[^@\s/]+)(?:@(?P<server>\S+))?$")
+_FORMS = "Give an offline datastack's folder, cave:NAME@SERVER or precomputed:URL."
+
+
+def open_datastack(address: str, *, token: str | None = None) -> Datastack:
+    """Open the datastack at an address.
+
+    Parameters
+    ----------
+    address : str
+        An offline datastack's folder, ``cave:NAME@SERVER`` (without ``@SERVER`` the global
+        CAVE server) or ``precomputed:URL`` (``precomputed:URL,em=URL`` with images).
+    token : str, optional
+        CAVE token; read from the ecosystem's files if absent.
+
+    Raises
+    ------
+    DatastackError
+        If the address is none of these, or what it names is no datastack.
+    MissingPackageError
+        If the part of Proofdesk that reads it is not installed.
+    """
+    text = address.strip()
+    try:
+        if text.startswith("cave:"):
+            return _open_cave(text, token)
+        if text.startswith("precomputed:"):
+            return _open_precomputed(text)
+        return _open_folder(text)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("connectome", "proofreading"):
+            raise
+        extra = "cave" if text.startswith("cave:") else "offline"
+        raise MissingPackageError(
+            f"The package {error.name} is needed to open {text}.",
+            f'Install it with: pip install "proofdesk[{extra}]"',
+        ) from error
+
+
+def _open_cave(text: str, token: str | None) -> Datastack:
+    match = _CAVE.match(text)
+    if match is None:
+        raise DatastackError(f"{text!r} is no address of a CAVE datastack.", _FORMS)
+    from connectome.cave.client import GLOBAL_SERVER
+    from connectome.cave.datastack import CaveDatastack
+
+    return CaveDatastack(match["name"], match["server"] or GLOBAL_SERVER, token)
+
+
+def _open_precomputed(text: str) -> Datastack:
+    from connectome.precomputed import PrecomputedDatastack
+
+    url, _, images = text.removeprefix("precomputed:").partition(",em=")
+    if not url.strip("/"):
+        raise DatastackError(f"{text!r} names no precomputed volume.", _FORMS)
+    return PrecomputedDatastack(url, images or None)
+
+
+def _open_folder(text: str) -> Datastack:
+    path = Path(text).expanduser()
+    if not text or not path.is_dir():
+        raise DatastackError(f"There is no datastack at {text!r}.", _FORMS)
+    from connectome.offline.datastack import OfflineDatastack
+
+    return OfflineDatastack(path)

@@ -1,0 +1,143 @@
+"""Imagery and segmentations over precomputed volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from connectome.datastack import Segmentation
+from connectome.errors import DatastackError, ServiceError
+from connectome.graph import Ids
+from connectome.precomputed.volume import PrecomputedVolume
+from connectome.space import BoxNm, Cutout, PointNm, Scale
+
+__all__ = [
+    "MappedSegmentation",
+    "PrecomputedImagery",
+    "PrecomputedSegmentation",
+    "supervoxel_at",
+]
+
+_LIST_VOXELS = 1 << 27
+"""Roots of a flat segmentation are listed from a scale of at most this many voxels."""
+_BLOCK = 256
+
+
+class PrecomputedImagery:
+    """Electron microscopy of 8 bits."""
+
+    def __init__(self, volume: PrecomputedVolume) -> None:
+        if volume.dtype != np.uint8:
+            raise DatastackError(
+                f"The images at {volume.url} are {volume.dtype}, not 8-bit.",
+                "Convert them to uint8 first.",
+            )
+        self._volume = volume
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """The resolution levels, finest first."""
+        return self._volume.scales
+
+    def read(self, box: BoxNm, scale: int = 0) -> Cutout:
+        """Return uint8 voxels of the box cut at the volume's faces."""
+        return self._volume.read(box, scale)
+
+
+class MappedSegmentation:
+    """Supervoxels of a volume, with their roots from elsewhere.
+
+    Parameters
+    ----------
+    volume : PrecomputedVolume
+        The supervoxels.
+    to_roots : callable
+        From unique supervoxel ids to their current roots.
+    list_roots : callable
+        Gives every current root.
+    """
+
+    def __init__(
+        self,
+        volume: PrecomputedVolume,
+        to_roots: Callable[[Ids], Ids],
+        list_roots: Callable[[], Ids],
+    ) -> None:
+        if volume.dtype.kind != "u":
+            raise DatastackError(
+                f"The segmentation at {volume.url} is {volume.dtype}, not unsigned integers.",
+                "Give the address of a segmentation.",
+            )
+        self._volume = volume
+        self._to_roots = to_roots
+        self._list_roots = list_roots
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """The resolution levels, finest first."""
+        return self._volume.scales
+
+    def read_supervoxels(self, box: BoxNm, scale: int = 0) -> Cutout:
+        """Return uint64 supervoxel ids of the box cut at the volume's faces."""
+        cutout = self._volume.read(box, scale)
+        return Cutout(cutout.data.astype(np.uint64, copy=False), cutout.first_voxel, cutout.scale)
+
+    def read_roots(self, box: BoxNm, scale: int = 0) -> Cutout:
+        """Return uint64 current root ids of the box cut at the volume's faces."""
+        cutout = self.read_supervoxels(box, scale)
+        ids, inverse = np.unique(cutout.data, return_inverse=True)
+        roots = self._to_roots(ids)[inverse].reshape(cutout.data.shape)
+        return Cutout(roots, cutout.first_voxel, cutout.scale)
+
+    def roots(self) -> Ids:
+        """Return every current root; raises `ServiceError` where they cannot be listed."""
+        return self._list_roots()
+
+
+class PrecomputedSegmentation(MappedSegmentation):
+    """A flat segmentation: every supervoxel is its own root."""
+
+    def __init__(self, volume: PrecomputedVolume) -> None:
+        super().__init__(volume, lambda ids: ids, self._list)
+
+    def _list(self) -> Ids:
+        """List ids from the finest scale that is not too large.
+
+        Objects too thin for that scale are missing.
+        """
+        for level, scale in enumerate(self.scales):
+            if np.prod(scale.shape, dtype=np.int64) <= _LIST_VOXELS:
+                return self._unique(level)
+        raise ServiceError(
+            f"The segmentation at {self._volume.url} is too large to list its segments.",
+            "Name the segments you want.",
+        )
+
+    def _unique(self, level: int) -> Ids:
+        scale = self.scales[level]
+        found = {0}
+        for z in range(scale.offset[2], scale.offset[2] + scale.shape[2], _BLOCK):
+            first = (scale.offset[0], scale.offset[1], z)
+            end = min(z + _BLOCK, scale.offset[2] + scale.shape[2])
+            last = (scale.offset[0] + scale.shape[0], scale.offset[1] + scale.shape[1], end)
+            found.update(np.unique(self._volume.read_voxels(first, last, level)).tolist())
+        return np.array(sorted(found - {0}), np.uint64)
+
+
+def supervoxel_at(segmentation: Segmentation, point: PointNm) -> int:
+    """Return the supervoxel under a point at the finest scale, 0 for background.
+
+    Raises
+    ------
+    OutsideVolumeError
+        If the point lies outside the volume.
+    """
+    scale = segmentation.scales[0]
+    center = scale.center_of(scale.voxel_at(point))
+    # A quarter of a voxel on each side stays inside this one voxel.
+    reach = [v / 4 for v in scale.voxel_nm]
+    low = tuple(c - r for c, r in zip(center, reach, strict=True))
+    high = tuple(c + r for c, r in zip(center, reach, strict=True))
+    box = BoxNm((low[0], low[1], low[2]), (high[0], high[1], high[2]))
+    return int(segmentation.read_supervoxels(box).data[0, 0, 0])
