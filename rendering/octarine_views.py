@@ -143,7 +143,9 @@ def _to_mesh(surface: Surface, spec: RenderSpec) -> Any:
         shininess=spec.shininess,
         pick_write=False,
     )
-    geometry = pygfx.Geometry(positions=surface.positions, indices=surface.faces)
+    geometry = pygfx.Geometry(
+        positions=surface.positions, normals=surface.normals, indices=surface.faces
+    )
     return pygfx.Mesh(geometry, material)
 
 

@@ -50,6 +50,8 @@ class RenderSpec:
         Post-processing of edges, ``"ddaa"``, ``"fxaa"`` or ``"none"``.
     crop_factor : float
         Faces that meet the cube of this many half extents are drawn.
+    detail_px : float
+        Vertices that fall into one cell of this many pixels become one; 0 keeps all.
     """
 
     half_extent_nm: float = 1000.0
@@ -59,13 +61,14 @@ class RenderSpec:
     color_b: str = COLOR_B
     background: str = "#ffffff"
     views: tuple[str, ...] = ("front", "side", "top")
-    ambient: float = 0.9
-    headlight: float = 2.4
-    headlight_offset: tuple[float, float] = (-0.5, 0.5)
+    ambient: float = 0.6
+    headlight: float = 3.0
+    headlight_offset: tuple[float, float] = (-0.6, 0.6)
     specular: str = "#1c1c1c"
     shininess: float = 20.0
     antialias: str = "ddaa"
     crop_factor: float = 1.2
+    detail_px: float = 4.0
     version: int = 2
 
     @property

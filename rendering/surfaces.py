@@ -11,11 +11,37 @@ from connectome.datastack import Mesh
 from connectome.errors import InputError
 from connectome.space import BoxNm, PointNm
 
-__all__ = ["BrokenMeshError", "Surface", "crop_mesh", "to_surface"]
+__all__ = [
+    "BrokenMeshError",
+    "NotInViewError",
+    "Solid",
+    "Surface",
+    "crop_mesh",
+    "prepare",
+    "to_surface",
+]
 
 
 class BrokenMeshError(InputError):
     """A mesh that cannot be drawn: no faces, NaN vertices, or faces without vertices."""
+
+
+class NotInViewError(InputError):
+    """A mesh of which nothing reaches into the view."""
+
+
+@dataclass(frozen=True)
+class Solid:
+    """A mesh made ready once for many views: vertices (n, 3) and normals (n, 3), xyz, nm."""
+
+    vertices_nm: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    faces: NDArray[np.uint32]
+
+    @property
+    def nbytes(self) -> int:
+        """What it weighs in memory."""
+        return self.vertices_nm.nbytes + self.normals.nbytes + self.faces.nbytes
 
 
 @dataclass(frozen=True)
@@ -27,12 +53,14 @@ class Surface:
     positions : ndarray, shape (n, 3), float32
         Vertices xyz in nm relative to the centre of the site; float32 would lose
         whole nm at the far end of a large dataset.
+    normals : ndarray, shape (n, 3), float32
     faces : ndarray, shape (m, 3), int32
     color : str
         ``#rrggbb``.
     """
 
     positions: NDArray[np.float32]
+    normals: NDArray[np.float32]
     faces: NDArray[np.int32]
     color: str
 
@@ -40,6 +68,60 @@ class Surface:
     def empty(self) -> bool:
         """Whether nothing of the mesh reaches the view."""
         return not len(self.faces)
+
+
+def prepare(mesh: Mesh, box: BoxNm, cell_nm: float = 0.0) -> Solid:
+    """Return the part of a mesh that meets a box, simplified, with normals.
+
+    Parameters
+    ----------
+    cell_nm : float
+        Vertices in one cell of this grid become one, at their mean; 0 keeps all.
+
+    Raises
+    ------
+    BrokenMeshError
+        See `crop_mesh`.
+    """
+    part = crop_mesh(mesh, box)
+    if cell_nm > 0 and len(part.faces):
+        part = _cluster(part, cell_nm)
+    return Solid(part.vertices_nm, _normals(part), part.faces)
+
+
+def _cluster(mesh: Mesh, cell_nm: float) -> Mesh:
+    cells = np.floor(mesh.vertices_nm.astype(np.float64) / cell_nm).astype(np.int64)
+    cells -= cells.min(axis=0)
+    sizes = cells.max(axis=0) + 1
+    keys = (cells[:, 2] * sizes[1] + cells[:, 1]) * sizes[0] + cells[:, 0]
+    _, group, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    origin = mesh.vertices_nm[0].astype(np.float64)
+    means = [
+        np.bincount(group, weights=mesh.vertices_nm[:, axis] - origin[axis]) / counts + origin[axis]
+        for axis in range(3)
+    ]
+    faces = group[mesh.faces]
+    a, b, c = faces.T
+    faces = faces[(a != b) & (b != c) & (a != c)]
+    return Mesh(np.stack(means, axis=1).astype(np.float32), faces.astype(np.uint32))
+
+
+def _normals(mesh: Mesh) -> NDArray[np.float32]:
+    """Return the mean of the face normals around each vertex, weighted by area, shape (n, 3)."""
+    corners = mesh.vertices_nm[mesh.faces]
+    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    total = np.zeros((len(mesh.vertices_nm), 3))
+    for axis in range(3):
+        for corner in range(3):
+            total[:, axis] += np.bincount(
+                mesh.faces[:, corner], weights=faces[:, axis], minlength=len(total)
+            )
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    # Two sheets that fell into one have no normal; any will do.
+    total[length[:, 0] == 0] = (0.0, 0.0, 1.0)
+    length[length == 0] = 1.0
+    normals: NDArray[np.float32] = (total / length).astype(np.float32)
+    return normals
 
 
 def crop_mesh(mesh: Mesh, box: BoxNm) -> Mesh:
@@ -56,25 +138,37 @@ def crop_mesh(mesh: Mesh, box: BoxNm) -> Mesh:
     """
     vertices, faces = mesh.vertices_nm, mesh.faces
     _check(vertices, faces)
-    outside = _outcodes(vertices, box)
-    corners = outside[faces]
-    kept = faces[(corners[:, 0] & corners[:, 1] & corners[:, 2]) == 0]
-    used, inverse = np.unique(kept, return_inverse=True)
-    part = vertices[used]
-    return Mesh(part, inverse.reshape(kept.shape).astype(np.uint32))
+    kept = _kept_faces(vertices, faces, box)
+    used, inverse = _used(kept, len(vertices))
+    return Mesh(vertices[used], inverse[kept].astype(np.uint32))
 
 
-def to_surface(mesh: Mesh, center_nm: PointNm, half_extent_nm: float, color: str) -> Surface:
-    """Return the part of a mesh in the cube around a site, relative to its centre.
+def to_surface(solid: Solid, center_nm: PointNm, half_extent_nm: float, color: str) -> Surface:
+    """Return the part of a solid in the cube around a site, relative to its centre."""
+    kept = _kept_faces(solid.vertices_nm, solid.faces, BoxNm.around(center_nm, half_extent_nm))
+    used, inverse = _used(kept, len(solid.vertices_nm))
+    local = solid.vertices_nm[used].astype(np.float64) - np.asarray(center_nm)
+    faces = inverse[kept].astype(np.int32)
+    return Surface(local.astype(np.float32), solid.normals[used], faces, color)
 
-    Raises
-    ------
-    BrokenMeshError
-        See `crop_mesh`.
-    """
-    part = crop_mesh(mesh, BoxNm.around(center_nm, half_extent_nm))
-    local = part.vertices_nm.astype(np.float64) - np.asarray(center_nm)
-    return Surface(local.astype(np.float32), part.faces.astype(np.int32), color)
+
+def _kept_faces(
+    vertices: NDArray[np.float32], faces: NDArray[np.uint32], box: BoxNm
+) -> NDArray[np.uint32]:
+    codes = _outcodes(vertices, box)
+    a, b, c = codes[faces[:, 0]], codes[faces[:, 1]], codes[faces[:, 2]]
+    kept: NDArray[np.uint32] = faces[(a & b & c) == 0]
+    return kept
+
+
+def _used(faces: NDArray[np.uint32], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return which vertices the faces use, and the new index of each old vertex."""
+    mask = np.zeros(count, np.bool_)
+    mask[faces] = True
+    used = np.flatnonzero(mask)
+    inverse = np.zeros(count, np.intp)
+    inverse[used] = np.arange(len(used))
+    return used, inverse
 
 
 def _check(vertices: NDArray[np.float32], faces: NDArray[np.uint32]) -> None:

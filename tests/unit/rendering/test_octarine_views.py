@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from connectome.space import PointNm
+from connectome.space import BoxNm, PointNm
 from rendering.octarine_views import octarine_views
 from rendering.spec import COLOR_A, COLOR_B, RenderSpec
-from rendering.surfaces import Surface, to_surface
+from rendering.surfaces import Surface, prepare, to_surface
 from tests.unit.rendering.shapes import box_mesh
 
 pytestmark = pytest.mark.render
@@ -26,7 +26,8 @@ def box(lower: PointNm, upper: PointNm, color: str) -> Surface:
     """Return a box given relative to the centre of the site."""
     low = (lower[0] + CENTER[0], lower[1] + CENTER[1], lower[2] + CENTER[2])
     high = (upper[0] + CENTER[0], upper[1] + CENTER[1], upper[2] + CENTER[2])
-    return to_surface(box_mesh(low, high), CENTER, 1200.0, color)
+    everything = BoxNm.around(CENTER, 1e6)
+    return to_surface(prepare(box_mesh(low, high), everything), CENTER, 1200.0, color)
 
 
 def drawn(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import pytest
 
 from connectome.datastack import Mesh
 from connectome.space import BoxNm
-from rendering.surfaces import BrokenMeshError, crop_mesh, to_surface
+from rendering.surfaces import BrokenMeshError, crop_mesh, prepare, to_surface
 from tests.unit.rendering.shapes import box_mesh
 
 BOX = BoxNm((0, 0, 0), (100, 100, 100))
@@ -41,7 +41,7 @@ def test_faces_beyond_one_side_go_with_their_vertices() -> None:
 def test_surfaces_keep_nanometres_far_from_the_origin() -> None:
     center = (16_000_000.0, 8_000_000.0, 1_000_000.0)
     mesh = box_mesh(center, (center[0] + 2, center[1] + 2, center[2] + 2))
-    surface = to_surface(mesh, center, 10.0, "#000000")
+    surface = to_surface(prepare(mesh, BoxNm.around(center, 50.0)), center, 10.0, "#000000")
     assert surface.positions.max() == 2.0
     assert surface.positions.min() == 0.0
 
