@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from app.services.model import Notice, PlannedEdit, QueueRow, Snapshot
-from connectome.space import PointNm
 from proofreading.decisions import Answer
 
 __all__ = ["MakeWorkbench", "PictureLike", "Post", "QueuePort", "ViewerPort", "WorkbenchPort"]
@@ -62,12 +61,16 @@ class ViewerPort(Protocol):
         """Tell that the page has loaded; scripts waited until now."""
         ...
 
+    def mark_loading(self) -> None:
+        """Tell that the page loads, perhaps again: scripts wait from now on."""
+        ...
+
     def on_site_click(self, callback: Callable[[str], None]) -> None:
         """Call back with a site's id, on the server thread."""
         ...
 
-    def look_at(self, point_nm: PointNm, *, layout: str | None = ...) -> None:
-        """Move to a point (x, y, z) in nm, and change the panels if a layout is named."""
+    def set_layout(self, layout: str) -> None:
+        """Change the panels: ``xy-3d``, ``3d`` or ``4panel``."""
         ...
 
 

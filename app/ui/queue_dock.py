@@ -100,7 +100,9 @@ class QueueDock(QWidget):
         self.fold_button.setFixedWidth(4 * GRID)
         self.failed = label("", "error")
         self.retry = button("Retry", self._workbench.retry_failed)
-        head = QHBoxLayout()
+        self.head = QWidget()
+        head = QHBoxLayout(self.head)
+        head.setContentsMargins(GRID + GRID // 2, GRID // 2, GRID, 0)
         for part in (self.title, self.count):
             head.addWidget(part)
         head.addStretch(1)
@@ -111,7 +113,6 @@ class QueueDock(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID, GRID // 2, GRID, GRID)
         column.setSpacing(GRID)
-        column.addLayout(head)
         column.addWidget(self.filter)
         column.addWidget(self.table, 1)
         column.addWidget(self.message, 1)

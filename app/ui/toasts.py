@@ -62,14 +62,15 @@ class Toasts(QWidget):
     def show_notices(self, notices: tuple[Notice, ...]) -> None:
         """Show these notices and no others, the newest at the bottom."""
         wanted = notices[-_MOST:]
-        for toast in [t for t in self.toasts if t.notice not in wanted]:
+        # By identity: an equal notice that came anew is another one to put away.
+        old = [t for t in self.toasts if not any(t.notice is n for n in wanted)]
+        for toast in old:
             self.toasts.remove(toast)
             self._column.removeWidget(toast)
             toast.hide()
             toast.deleteLater()
-        present = [toast.notice for toast in self.toasts]
         for notice in wanted:
-            if notice not in present:
+            if not any(toast.notice is notice for toast in self.toasts):
                 toast = Toast(notice, self._dismiss)
                 self.toasts.append(toast)
                 self._column.addWidget(toast)

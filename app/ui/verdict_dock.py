@@ -27,6 +27,10 @@ class VerdictDock(QWidget):
         self.setObjectName("verdictDock")
         self._workbench = workbench
         self._shown: Current | None = None
+        self.head = QWidget()
+        head = QHBoxLayout(self.head)
+        head.setContentsMargins(2 * GRID, GRID, 2 * GRID, 0)
+        head.addWidget(title("VERDICT"))
         self.message = Message()
         self.content = QWidget()
         self._build()

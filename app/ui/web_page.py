@@ -24,7 +24,7 @@ class ViewerPage(QWebEnginePage):
         self,
         url: QUrl,
         type: QWebEnginePage.NavigationType,
-        isMainFrame: bool,  # noqa: A002, FBT001, N803
+        isMainFrame: bool,  # noqa: N803
     ) -> bool:
         """Allow the viewer's own origin, and Chromium's internal pages."""
         own = (url.scheme(), url.authority()) == (self._home.scheme(), self._home.authority())
@@ -34,7 +34,7 @@ class ViewerPage(QWebEnginePage):
             QDesktopServices.openUrl(url)
         return False
 
-    def createWindow(self, type: QWebEnginePage.WebWindowType) -> QWebEnginePage | None:  # noqa: A002, N802, ARG002
+    def createWindow(self, type: QWebEnginePage.WebWindowType) -> QWebEnginePage | None:  # noqa: N802, ARG002
         """Open no second window."""
         return None
 

@@ -55,6 +55,7 @@ class WebView(QWidget):
     page the person is asked.
     """
 
+    loading = pyqtSignal()
     loaded = pyqtSignal()
 
     def __init__(self, url: str) -> None:
@@ -104,6 +105,7 @@ class WebView(QWidget):
         self._ready = False
         self._stack.setCurrentWidget(self.view)
         self._patience.start()
+        self.loading.emit()
         self._page.load(self._url)
 
     def run_script(self, script: str) -> None:

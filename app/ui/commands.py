@@ -1,0 +1,86 @@
+"""What every action of the window does, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PyQt6.QtWidgets import QFileDialog
+
+from app.services.model import Level
+from app.ui.ports import WorkbenchPort
+from connectome.errors import ProofdeskError
+from proofreading.decisions import Answer
+
+if TYPE_CHECKING:
+    from app.ui.window import MainWindow
+
+__all__ = ["Commands"]
+
+_LAYOUTS = ("3d", "4panel", "xy-3d")
+
+
+class Commands:
+    """The actions of `app.services.actions`, bound to one window."""
+
+    def __init__(self, workbench: WorkbenchPort, window: MainWindow) -> None:
+        self._workbench = workbench
+        self._window = window
+        self._layouts = cycle(_LAYOUTS)
+        self._actions = self._bind()
+
+    def _bind(self) -> dict[str, Callable[[], object]]:
+        w, bench = self._window, self._workbench
+        answers = {a.value: (lambda a=a: self._answer(a)) for a in Answer}
+        partners = {f"partner{i + 1}": (lambda i=i: self._choose(i)) for i in range(4)}
+        return {
+            **answers,
+            **partners,
+            "undo": bench.undo,
+            "redo": bench.redo,
+            "next": bench.next,
+            "previous": bench.previous,
+            "layout": lambda: bench.viewer.set_layout(next(self._layouts)),
+            "filter": w.focus_filter,
+            "help": w.toggle_help,
+        }
+
+    def perform(self, name: str) -> None:
+        """Do an action; with the help open, only the help's own key does anything."""
+        if name != "help" and self._window.help.isVisible():
+            return
+        self.guard(self._actions[name])
+
+    def skip(self, reason: str) -> None:
+        """Skip the current site for a reason."""
+        self.guard(lambda: self._answer(Answer.SKIP, reason))
+
+    def save_tables(self) -> None:
+        """Ask for a folder and write the tables there."""
+        chosen = QFileDialog.getExistingDirectory(self._window, "Save tables in a folder")
+        if chosen:
+            self.guard(lambda: self._save_tables(Path(chosen)))
+
+    def guard(self, action: Callable[[], object]) -> None:
+        """Do something; what goes wrong is told with its remedy."""
+        try:
+            action()
+        except ProofdeskError as error:
+            self._window.notify(error.message, error.hint)
+
+    def _answer(self, answer: Answer, reason: str = "") -> None:
+        if self._workbench.snapshot().current is not None:
+            self._window.enlarged.hide()
+            self._workbench.answer(answer, reason=reason)
+
+    def _choose(self, index: int) -> None:
+        current = self._workbench.snapshot().current
+        if current is not None and index < len(current.partners):
+            self._workbench.choose_partner(index)
+
+    def _save_tables(self, folder: Path) -> None:
+        files = self._workbench.save_tables(folder)
+        names = ", ".join(file.name for file in files)
+        self._window.notify(f"Saved {names}.", str(folder), Level.INFO)

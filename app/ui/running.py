@@ -1,0 +1,75 @@
+"""The life of the application: one event loop from the first paint to the last."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWebEngineWidgets import QWebEngineView
+from PyQt6.QtWidgets import QApplication
+
+from app.ui.dispatch import Dispatcher
+from app.ui.ports import MakeWorkbench
+from app.ui.screenshot import Screenshot
+from app.ui.theme import apply_theme
+from app.ui.window import MainWindow
+
+__all__ = ["run"]
+
+_Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+_log = logging.getLogger(__name__)
+_SIGNALS_MS = 250
+# QtWebEngine must be loaded before the application object exists.
+_ENGINE = QWebEngineView
+
+
+def run(make_workbench: MakeWorkbench, *, title: str, screenshot_to: Path | None) -> int:
+    """Build application, workbench and window; return the exit status."""
+    app = QApplication.instance() or QApplication(["proofdesk"])
+    if not isinstance(app, QApplication):
+        msg = "another kind of Qt application already runs"
+        raise TypeError(msg)
+    app.setApplicationName("Proofdesk")
+    app.setDesktopFileName("proofdesk")
+    apply_theme(app)
+    dispatcher = Dispatcher()
+    window = MainWindow(make_workbench(dispatcher.post), dispatcher)
+    window.setWindowTitle(f"{title} – Proofdesk")
+    restore = _catch_errors(window)
+    ticker = _let_signals_through(window)
+    window.show()
+    window.load()
+    shot = Screenshot(window, screenshot_to) if screenshot_to else None
+    try:
+        app.exec()
+    finally:
+        ticker.stop()
+        sys.excepthook = restore
+    return 1 if shot is not None and not shot.saved else 0
+
+
+def _catch_errors(window: MainWindow) -> _Hook:
+    """Tell of an error in a slot, which would otherwise abort the process."""
+    before = sys.excepthook
+
+    def tell(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        _log.error("An error in the window", exc_info=(kind, error, trace))
+        window.notify(f"Something went wrong: {error}", "Your answers are saved; see the log.")
+
+    sys.excepthook = tell
+    return before
+
+
+def _let_signals_through(window: MainWindow) -> QTimer:
+    """Close the window on Ctrl+C or a polite kill: Python must run now and then to see them."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: window.close())
+    ticker = QTimer()
+    ticker.timeout.connect(lambda: None)
+    ticker.start(_SIGNALS_MS)
+    return ticker

@@ -1,0 +1,253 @@
+"""The window: bars, docks and the viewer, kept true to the workbench's snapshot."""
+
+from __future__ import annotations
+
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QCloseEvent, QResizeEvent
+from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
+
+from app.services.model import Level, Notice
+from app.ui.bottom_bar import BottomBar
+from app.ui.commands import Commands
+from app.ui.dispatch import Coalescer, Dispatcher
+from app.ui.export_dialog import ExportDialog
+from app.ui.help_overlay import HelpOverlay
+from app.ui.keys import CommitGate, KeyFilter
+from app.ui.layout import LayoutStore
+from app.ui.more_menu import MoreMenu
+from app.ui.picture_grid import EnlargedPicture
+from app.ui.ports import WorkbenchPort
+from app.ui.queue_dock import QueueDock
+from app.ui.toasts import Toasts
+from app.ui.top_bar import TopBar
+from app.ui.verdict_dock import VerdictDock
+from app.ui.web_view import WebView
+
+__all__ = ["MainWindow"]
+
+_QUEUE_MS = 50
+_REST_MS = 16
+_ROOMY = 1440
+_VERDICT_SHARE = 0.29
+
+
+class MainWindow(QMainWindow):
+    """One question, its evidence, and the answer under the fingers.
+
+    Parameters
+    ----------
+    workbench : WorkbenchPort
+        The use-cases; closed with the window.
+    dispatcher : Dispatcher, optional
+        The way from other threads to this one; closed with the window.
+    layouts : LayoutStore, optional
+        Where layouts are remembered.
+    gate : CommitGate, optional
+        What tells a press from a double press.
+    """
+
+    def __init__(
+        self,
+        workbench: WorkbenchPort,
+        dispatcher: Dispatcher | None = None,
+        *,
+        layouts: LayoutStore | None = None,
+        gate: CommitGate | None = None,
+    ) -> None:
+        super().__init__()
+        self.setWindowTitle("Proofdesk")
+        self.setMinimumSize(960, 600)
+        self.workbench = workbench
+        self._dispatcher = dispatcher or Dispatcher(self)
+        self._layouts = layouts or LayoutStore()
+        self._closed = False
+        self._notices: tuple[Notice, ...] = ()
+        self.commands = Commands(workbench, self)
+        self.export_dialog: ExportDialog | None = None
+        self._build()
+        self.keys = KeyFilter(
+            self,
+            self.commands.perform,
+            page_is_typing=self.web.is_typing,
+            escape=self.escape,
+            gate=gate,
+        )
+        self.keys.install()
+        self._rest = Coalescer(self._show_rest, _REST_MS, self)
+        self._rows = Coalescer(self.queue.refresh, _QUEUE_MS, self)
+        self._connect_viewer()
+        workbench.subscribe(self._changed)
+        self._changed()
+
+    # ---- building ----------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.web = WebView(self.workbench.viewer.url)
+        self.top = TopBar()
+        self.queue = QueueDock(self.workbench, self.toggle_fold)
+        self.verdict = VerdictDock(self.workbench)
+        self.setMenuWidget(self.top)
+        self.setCentralWidget(self.web)
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        self.queue_dock = self._dock("Queue", self.queue, self.queue.head, left)
+        self.verdict_dock = self._dock("Verdict", self.verdict, self.verdict.head, right)
+        self.more = MoreMenu(self)
+        self.bottom = BottomBar(
+            self.commands.perform,
+            cancel=self.workbench.cancel,
+            skip=self.commands.skip,
+            export=self.open_export,
+            more=self.more,
+        )
+        self._add_bottom()
+        self.help = HelpOverlay(self)
+        self.enlarged = EnlargedPicture(self)
+        self.verdict.pictures.enlarge.connect(self.enlarged.show_picture)
+        self.toasts = Toasts(self.web, self.dismiss)
+        self.resize(1600, 1000)
+        if not self._layouts.restore(self):
+            self.reset_layout()
+
+    def _dock(
+        self, name: str, content: QWidget, head: QWidget, area: Qt.DockWidgetArea
+    ) -> QDockWidget:
+        dock = QDockWidget(name, self)
+        dock.setObjectName(f"dock{name}")
+        dock.setTitleBarWidget(head)
+        dock.setWidget(content)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def _add_bottom(self) -> None:
+        bar = QToolBar("Answers", self)
+        bar.setObjectName("answers")
+        bar.setMovable(False)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        if toggle := bar.toggleViewAction():
+            toggle.setEnabled(False)
+        bar.addWidget(self.bottom)
+        self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
+
+    def _connect_viewer(self) -> None:
+        viewer, post = self.workbench.viewer, self._dispatcher.post
+        self.web.loading.connect(viewer.mark_loading)
+        self.web.loaded.connect(viewer.mark_ready)
+        viewer.attach(lambda script: post(lambda: self.web.run_script(script)))
+        viewer.on_site_click(lambda site_id: post(lambda: self._site_clicked(site_id)))
+
+    def _site_clicked(self, site_id: str) -> None:
+        # Neuroglancer reports the end of a drag as a click, too.
+        if self.web.gate.was_click:
+            self.commands.guard(lambda: self.workbench.select(site_id))
+
+    # ---- showing -----------------------------------------------------------------
+
+    def _changed(self) -> None:
+        self._rest.request()
+        self._rows.request()
+
+    def _show_rest(self) -> None:
+        snapshot = self.workbench.snapshot()
+        self.top.show_snapshot(snapshot)
+        self.verdict.show_snapshot(snapshot)
+        self.bottom.show_snapshot(snapshot)
+        self.toasts.show_notices(snapshot.notices + self._notices)
+        if self.export_dialog is not None and self.export_dialog.isVisible():
+            self.export_dialog.show_snapshot(snapshot)
+
+    def notify(self, text: str, remedy: str = "", level: Level = Level.ERROR) -> None:
+        """Show a notice of the window's own."""
+        notice = Notice(level, text, remedy)
+        if notice not in self._notices:
+            self._notices = (*self._notices, notice)
+        self._rest.request()
+
+    def dismiss(self, notice: Notice) -> None:
+        """Put a notice away, whoever it came from."""
+        if any(n is notice for n in self._notices):
+            self._notices = tuple(n for n in self._notices if n is not notice)
+            self._rest.request()
+        else:
+            self.workbench.dismiss_notice(notice)
+
+    # ---- what the commands open --------------------------------------------------
+
+    def open_export(self) -> None:
+        """Open the dry run."""
+        if self.export_dialog is not None:
+            self.export_dialog.deleteLater()
+        self.export_dialog = ExportDialog(self.workbench, self)
+        self.export_dialog.open()
+
+    def escape(self) -> bool:
+        """Close what lies on top, or leave the filter; tell whether there was anything."""
+        for overlay in (self.enlarged, self.help):
+            if overlay.isVisible():
+                overlay.hide()
+                return True
+        if self.queue.filter.hasFocus():
+            self.web.view.setFocus()
+            return True
+        return False
+
+    def focus_filter(self) -> None:
+        """Open the queue if need be and put the cursor into its filter."""
+        self.queue_dock.show()
+        if self.queue.folded:
+            self.queue.set_folded(folded=False)
+        self.queue.focus_filter()
+
+    def toggle_help(self) -> None:
+        """Open or close the card with the keys."""
+        self.help.toggle()
+
+    def toggle_fold(self) -> None:
+        """Fold the queue or open it, and remember the wish."""
+        self.queue.set_folded(folded=not self.queue.folded)
+        self._layouts.choose_fold(folded=self.queue.folded)
+
+    def reset_layout(self) -> None:
+        """Put the docks where they were at first."""
+        for dock, area in (
+            (self.queue_dock, Qt.DockWidgetArea.LeftDockWidgetArea),
+            (self.verdict_dock, Qt.DockWidgetArea.RightDockWidgetArea),
+        ):
+            dock.setFloating(False)
+            self.addDockWidget(area, dock)
+            dock.show()
+        self._fold_by_width()
+        self._size_docks()
+
+    def _size_docks(self) -> None:
+        widths = [self.queue.minimumWidth(), round(self.width() * _VERDICT_SHARE)]
+        self.resizeDocks([self.queue_dock, self.verdict_dock], widths, Qt.Orientation.Horizontal)
+
+    def _fold_by_width(self) -> None:
+        chosen = self._layouts.fold_choice
+        folded = self.width() < _ROOMY if chosen is None else chosen
+        if folded != self.queue.folded:
+            self.queue.set_folded(folded=folded)
+
+    # ---- the window's own life ---------------------------------------------------
+
+    def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802
+        """Fold the queue where there is little room."""
+        super().resizeEvent(a0)
+        self._fold_by_width()
+
+    def load(self) -> None:
+        """Load the viewer's page."""
+        self.web.load()
+
+    def closeEvent(self, a0: QCloseEvent | None) -> None:  # noqa: N802
+        """Remember the layout and let go of everything, once."""
+        if not self._closed:
+            self._closed = True
+            self._layouts.save(self)
+            self.keys.remove()
+            self._rest.stop()
+            self._rows.stop()
+            self._dispatcher.close()
+            self.web.shut_down()
+            self.workbench.close()
+        super().closeEvent(a0)
