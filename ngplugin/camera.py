@@ -24,7 +24,10 @@ class Camera:
 
 
 def camera_for_pair(a: PointNm, b: PointNm, *, least_height_nm: float = 3000.0) -> Camera:
-    """Look at the middle of two points with A left and B right, as nearly along z as can be.
+    """Look at the middle of two points along the normal of their line.
+
+    Of all normals the one nearest to z is taken, without roll: a pair that lies in a
+    slice looks the same way round in the slice and in 3-D.
 
     Parameters
     ----------
@@ -33,19 +36,30 @@ def camera_for_pair(a: PointNm, b: PointNm, *, least_height_nm: float = 3000.0) 
     least_height_nm : float
         What the 3-D panel shows at least, so that the neurites can be recognised.
     """
-    start, end = np.array(a), np.array(b)
-    center = (start + end) / 2
+    start, end = np.array(a, np.float64), np.array(b, np.float64)
     apart = float(np.linalg.norm(end - start))
-    right = (end - start) / apart if apart > 1e-6 else np.array([1.0, 0.0, 0.0])
-    axis = np.array([0.0, 0.0, 1.0])
-    if abs(right @ axis) > 0.999:
-        axis = np.array([0.0, 1.0, 0.0])
-    forward = axis - (axis @ right) * right
-    forward /= np.linalg.norm(forward)
-    down = np.cross(forward, right)
+    forward = _normal((end - start) / apart) if apart > 1e-6 else np.array([0.0, 0.0, 1.0])
+    down = _across(np.array([0.0, 1.0, 0.0]), forward)
+    if abs(forward[1]) > 0.9:
+        down = np.cross(forward, _across(np.array([1.0, 0.0, 0.0]), forward))
+    right = np.cross(down, forward)
     turned = quaternion_of(np.stack([right, down, forward], axis=1))
-    middle = (float(center[0]), float(center[1]), float(center[2]))
-    return Camera(middle, turned, max(least_height_nm, 6 * apart))
+    x, y, z = (float(value) for value in (start + end) / 2)
+    return Camera((x, y, z), turned, max(least_height_nm, 6 * apart))
+
+
+def _normal(line: NDArray[np.float64]) -> NDArray[np.float64]:
+    axis = np.array([0.0, 0.0, 1.0])
+    if abs(line[2]) > 0.999:
+        # The line itself runs along z: look as the xz slice does.
+        axis = np.array([0.0, -1.0, 0.0])
+    return _across(axis, line)
+
+
+def _across(axis: NDArray[np.float64], line: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the part of an axis that is square to a line, at unit length."""
+    part = axis - (axis @ line) * line
+    return np.asarray(part / np.linalg.norm(part))
 
 
 def quaternion_of(rotation: NDArray[np.float64]) -> Quaternion:

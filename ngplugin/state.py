@@ -106,7 +106,7 @@ def _base_state(sources: ViewerSources, *, dark: bool, contrast: Contrast) -> An
         )
     state.layers[SEGMENTATION] = neuroglancer.SegmentationLayer(
         source=sources.segmentation,
-        selected_alpha=0.28,
+        selected_alpha=0.22,
         not_selected_alpha=0.0,
         ignore_null_visible_set=False,
         hide_segment_zero=True,

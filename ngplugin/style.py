@@ -1,9 +1,10 @@
 """How sites and segments look, here and in whatever else shows them.
 
 Colour never stands alone: split-error sites are discs, merge-error sites rings, the
-current one is larger in a white ring, and decided ones are small and faded. The
-probability scale runs from blue-violet to yellow with steadily rising lightness, so
-that it reads the same to colour-blind eyes; red is for failures only.
+current one is a large white ring that leaves the place itself visible, and decided ones
+are small and faded. The probability scale runs from blue-violet to yellow with steadily
+rising lightness, so that it reads the same to colour-blind eyes; red is for failures
+only.
 """
 
 from __future__ import annotations
@@ -96,9 +97,10 @@ void main() {{
     diameter *= 1.15;
   }}
   if (current) {{
+    inside = vec4(fill, 0.15);
     outside = vec4(1.0, 1.0, 1.0, 1.0);
-    border = 3.0;
-    diameter = size * 1.7;
+    border = 2.5;
+    diameter = size * 2.2;
   }}
   setPointMarkerSize(diameter);
   setPointMarkerBorderWidth(border);
