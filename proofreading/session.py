@@ -251,7 +251,9 @@ def _check_datastack(
 ) -> None:
     another_name = name is not None and name != info.datastack_name
     another_place = (
-        address is not None and address != info.datastack_address and not _may_have_moved(address)
+        address is not None
+        and address != info.datastack_address
+        and not (_may_have_moved(address) and _may_have_moved(info.datastack_address))
     )
     if another_name or another_place:
         raise SessionError(

@@ -1,0 +1,1 @@
+"""What leaves the session: edits to the graph, exactly once, and tables of decisions."""

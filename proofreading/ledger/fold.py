@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from proofreading.decisions import Answer, Decider, Decision
 from proofreading.edits import EditRecord, EditState, MergeEdit, SplitEdit
@@ -51,7 +52,7 @@ class LedgerState:
     _edits: dict[str, EditRecord] = field(default_factory=dict)
     _edit_of: dict[str, str] = field(default_factory=dict)
     _by_state: dict[EditState, dict[str, None]] = field(default_factory=dict)
-    _undoing: set[str] = field(default_factory=set)
+    _undoing: dict[str, datetime] = field(default_factory=dict)
     _notes: dict[str, list[NoteAdded]] = field(default_factory=dict)
 
     def decision(self, site_id: str) -> Decision | None:
@@ -117,6 +118,10 @@ class LedgerState:
         """Return the edits that wait to be sent and whose decision still stands."""
         return [r for r in self.edits(*_UNSENT) if self.stands(r.edit.decision_id)]
 
+    def is_pending(self, record: EditRecord) -> bool:
+        """Tell whether an edit waits to be sent and its decision still stands."""
+        return record.state in _UNSENT and self.stands(record.edit.decision_id)
+
     def unanswered_edits(self) -> list[EditRecord]:
         """Return the edits that were sent and whose outcome only reading can tell."""
         return self.edits(*_UNANSWERED)
@@ -127,7 +132,11 @@ class LedgerState:
 
     def unfinished_undos(self) -> list[EditRecord]:
         """Return committed edits whose undo was sent and not answered."""
-        return [self._edits[edit_id] for edit_id in sorted(self._undoing)]
+        return [self._edits[edit_id] for edit_id in list(self._undoing)]
+
+    def undo_sent_at(self, edit_id: str) -> datetime | None:
+        """Return when the undo of an edit was sent that is not answered yet."""
+        return self._undoing.get(edit_id)
 
     def notes(self, site_id: str) -> list[NoteAdded]:
         """Return what was written about a site, oldest first."""
@@ -220,10 +229,10 @@ def _apply_to_edit(state: LedgerState, entry: Entry) -> None:
         state._edit_of[event.edit.decision_id] = event.edit.id
         _keep(state, record)
     elif isinstance(event, EditChanged) and event.edit_id in state._edits:
-        state._undoing.discard(event.edit_id)
+        state._undoing.pop(event.edit_id, None)
         _keep(state, _changed(state._edits[event.edit_id], event, entry))
     elif isinstance(event, UndoSubmitted) and event.edit_id in state._edits:
-        state._undoing.add(event.edit_id)
+        state._undoing[event.edit_id] = entry.at
 
 
 def _changed(record: EditRecord, event: EditChanged, entry: Entry) -> EditRecord:
