@@ -39,8 +39,9 @@ def camera_for_pair(a: PointNm, b: PointNm, *, least_height_nm: float = 3000.0) 
     start, end = np.array(a, np.float64), np.array(b, np.float64)
     apart = float(np.linalg.norm(end - start))
     forward = _normal((end - start) / apart) if apart > 1e-6 else np.array([0.0, 0.0, 1.0])
-    down = _across(np.array([0.0, 1.0, 0.0]), forward)
-    if abs(forward[1]) > 0.9:
+    if abs(forward[1]) < 0.9:
+        down = _across(np.array([0.0, 1.0, 0.0]), forward)
+    else:
         down = np.cross(forward, _across(np.array([1.0, 0.0, 0.0]), forward))
     right = np.cross(down, forward)
     turned = quaternion_of(np.stack([right, down, forward], axis=1))

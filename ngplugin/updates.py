@@ -125,13 +125,13 @@ class PageUpdates:
             self._flush(what)
 
     def _flush(self, what: str) -> None:
-        if not self._ready:
+        if not self._ready or not (self._cells if what == "cells" else self._sites):
             return
         self._sent_at[what] = self._clock()
-        if what == "cells" and self._cells:
+        if what == "cells":
             self._send(scripts.refresh_cells(self._cells))
             self._cells = set()
-        elif what == "sites" and self._sites:
+        else:
             self._send(scripts.patch_sites(*self._store.properties_of(self._sites)))
             self._sites = {}
 
