@@ -356,7 +356,8 @@ class GraphEngine:
         first, last = self.layout.chunks_meeting(
             (low[0], high[0], low[1], high[1], low[2], high[2])
         )
-        chunks = itertools.product(*(range(f, e) for f, e in zip(first, last, strict=True)))
+        xs, ys, zs = (range(f, e) for f, e in zip(first, last, strict=True))
+        chunks = itertools.product(xs, ys, zs)
         rows = np.concatenate([self._base.rows_from_chunks(chunks), state.fake_rows])
         rows = rows[~state.edge_active[rows]]
         a, b = state.edge_ends(rows)
@@ -367,7 +368,7 @@ class GraphEngine:
             chunk = self.layout.chunk_of(self._base.sv_ids[end], 1)
             near &= ((chunk >= first) & (chunk < last)).all(axis=1)
         joins = ((ra == roots[0]) & (rb == roots[1])) | ((ra == roots[1]) & (rb == roots[0]))
-        return rows[near & joins]
+        return np.asarray(rows[near & joins], dtype=np.int64)
 
     def _revert(self, operation_id: int, user: str, kind: str) -> OperationResult:
         with self._edit_lock, self._store.transaction() as via:
