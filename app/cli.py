@@ -2,11 +2,279 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Proofread a connectome.")
+from app.console import console, progress_bar, show_error, table, to_json
+from connectome.errors import ProofdeskError
+
+app = typer.Typer(
+    name="proofdesk",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""
+Proofread a connectome: find probable errors, see what a model thinks of each, answer with
+one key, and send the accepted edits exactly once.
+
+DATASTACK is an offline datastack's folder, `cave:NAME@SERVER` or `precomputed:URL`.
+S is a session folder (`NAME.proofdesk`), created on first use.
+
+A first look: `proofdesk demo`. Headless: `ingest`, `detect`, `judge`, `decide`, `export`, `score`.
+""",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Write one JSON object for machines.")]
+SessionFolder = Annotated[Path, typer.Argument(metavar="S", help="Session folder, NAME.proofdesk.")]
+Datastack = Annotated[
+    str, typer.Argument(metavar="DATASTACK", help="Folder, cave:NAME@SERVER or precomputed:URL.")
+]
+Volume = "FILE[:key]: .npy, .npz, .h5, .zarr, TIFF or precomputed; zyx."
+
+
+@app.command()
+def ingest(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
+    em: Annotated[str, typer.Option(help=f"Microscopy. {Volume}")],
+    segmentation: Annotated[str, typer.Option(help=f"Automatic segmentation. {Volume}")],
+    resolution: Annotated[
+        tuple[float, float, float], typer.Option(help="Voxel edges X Y Z in nm.", metavar="X Y Z")
+    ],
+    name: Annotated[str, typer.Option(help="Name of the datastack, offline_NAME.")],
+    supervoxels: Annotated[
+        str | None, typer.Option(help=f"Supervoxels; made by a watershed if absent. {Volume}")
+    ] = None,
+    groundtruth: Annotated[str | None, typer.Option(help=f"Truth, for scores. {Volume}")] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn volumes into an offline datastack with a CAVE-compatible graph."""
+    from app.services.ingesting import ingest_files
+
+    with progress_bar(quiet=as_json) as report:
+        summary = ingest_files(
+            out,
+            em=em,
+            segmentation=segmentation,
+            supervoxels=supervoxels,
+            groundtruth=groundtruth,
+            resolution=resolution,
+            name=name,
+            report=report,
+        )
+    _show(f"Ingested into {out}", summary, as_json=as_json)
+
+
+@app.command()
+def serve(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of an offline datastack.")],
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 0,
+    token: Annotated[
+        str | None, typer.Option(help="32 hexadecimal digits; made new if absent.", metavar="HEX")
+    ] = None,
+) -> None:
+    """Serve an offline datastack to caveclient, CloudVolume and Neuroglancer, until Ctrl+C."""
+    from app.services.serving import serve_folder
+
+    with serve_folder(out, port=port, token=token) as service:
+        table(
+            "Serving on this machine only; Ctrl+C ends it.",
+            [("server", service.url), ("datastack", service.name), ("token", service.token)],
+        )
+        service.wait()
+
+
+@app.command()
+def detect(
+    datastack: Datastack,
+    session: Annotated[Path, typer.Option("--session", metavar="S", help="Session folder.")],
+    against_groundtruth: Annotated[
+        bool, typer.Option("--against-groundtruth", help="Print recall and precision as well.")
+    ] = False,
+    ignore: Annotated[
+        list[int] | None, typer.Option(help="Truth bodies to leave out of every count.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Find candidate sites on skeletons and add them to a session."""
+    from app.services.detecting import detect_into
+
+    with progress_bar(quiet=as_json) as report:
+        summary = detect_into(
+            datastack,
+            session,
+            against_groundtruth=against_groundtruth,
+            ignore=tuple(ignore or ()),
+            report=report,
+        )
+    _show("Sites", summary, as_json=as_json)
+
+
+@app.command()
+def judge(
+    session: SessionFolder,
+    model: Annotated[
+        str | None, typer.Option(help="Model id or folder; the bundled one if absent.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Retry failed verdicts too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Let the model give its verdict on every site that has none."""
+    from app.services.judging import judge_session
+
+    with progress_bar(quiet=as_json) as report:
+        summary = judge_session(session, model=model, again=again, report=report)
+    _show("Verdicts", summary, as_json=as_json)
+
+
+@app.command()
+def decide(
+    session: SessionFolder,
+    accept_above: Annotated[
+        float, typer.Option(help="Accept above this probability.", min=0, max=1)
+    ],
+    reject_below: Annotated[
+        float, typer.Option(help="Reject below this probability.", min=0, max=1)
+    ] = 0.0,
+    unlock: Annotated[
+        bool,
+        typer.Option("--unlock", help="Decide although your own decisions do not confirm it yet."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Decide automatically where the model is sure; recorded as automatic decisions."""
+    from app.services.deciding import decide_automatically
+
+    summary = decide_automatically(
+        session, accept_above=accept_above, reject_below=reject_below, unlock=unlock
+    )
+    _show("Decisions", summary, as_json=as_json)
+
+
+@app.command()
+def export(
+    session: SessionFolder,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be sent.")
+    ] = False,
+    tables: Annotated[
+        Path | None, typer.Option(help="Write decisions.csv and decisions.json here as well.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Send accepted edits, each exactly once; run it again after any failure."""
+    from app.services.exporting import export_session
+
+    with progress_bar(quiet=as_json) as report:
+        summary = export_session(session, dry_run=dry_run, tables=tables, report=report)
+    if not as_json:
+        for line in summary.lines:
+            console().print(line, markup=False)
+    _show("Dry run: nothing was sent" if dry_run else "Edits", summary, as_json=as_json)
+
+
+@app.command()
+def score(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of an offline datastack.")],
+    ignore: Annotated[
+        list[int] | None, typer.Option(help="Truth bodies to leave out of every count.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare the current roots with the truth: variation of information and error counts."""
+    from app.services.scoring import score_folder
+
+    _show("Score", score_folder(out, ignore=tuple(ignore or ())), as_json=as_json)
+
+
+@app.command("open")
+def open_(
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="[DATASTACK|S]", help="What to open; the demo if absent."),
+    ] = None,
+    session: Annotated[
+        Path | None, typer.Option("--session", metavar="S", help="Session for a datastack.")
+    ] = None,
+) -> None:
+    """Open the window on a datastack or a session."""
+    from app.services.opening import resolve
+    from app.ui.application import open_window
+
+    raise typer.Exit(open_window(resolve(target, session)))
+
+
+@app.command()
+def demo(
+    screenshots: Annotated[
+        Path, typer.Option(help="Where the pictures of a run without a screen go.")
+    ] = Path("artifacts"),
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Drive the window offscreen even with a screen.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Open the bundled demo; without a screen, run its whole loop in the real window offscreen."""
+    from app.services.demo import ensure_demo
+    from app.ui.platform import has_screen
+
+    with progress_bar(quiet=as_json) as report:
+        opened = ensure_demo(report=report)
+    if has_screen() and not headless:
+        from app.ui.application import open_window
+
+        raise typer.Exit(open_window(opened))
+    from app.ui.drive import drive_demo
+
+    _show("The whole loop, offscreen", drive_demo(opened, screenshots), as_json=as_json)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Tell what is installed, which GPU is used, what is missing and how to mend it."""
+    from app.services.doctor import examine
+
+    findings = examine()
+    if as_json:
+        console().print(to_json({"findings": findings}), soft_wrap=True, markup=False)
+    else:
+        for finding in findings:
+            mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]"
+            remedy = f"  [dim]{finding.remedy}[/dim]" if finding.remedy else ""
+            console().print(f"{mark} {finding.what:<24} {finding.value}{remedy}", soft_wrap=True)
+    raise typer.Exit(0 if all(finding.ok for finding in findings) else 3)
+
+
+def _show(title: str, summary: object, *, as_json: bool) -> None:
+    """Write a use-case's result, a dataclass, as a table or as JSON."""
+    from dataclasses import asdict, is_dataclass
+
+    if as_json:
+        console().print(to_json(summary), soft_wrap=True, markup=False)
+        return
+    assert is_dataclass(summary)
+    assert not isinstance(summary, type)
+    rows = [(key.replace("_", " "), value) for key, value in asdict(summary).items()]
+    table(
+        title, [(key, value) for key, value in rows if not isinstance(value, list | tuple | dict)]
+    )
+
+
+def _fail(error: ProofdeskError) -> NoReturn:
+    show_error(error.message, error.hint)
+    raise SystemExit(error.exit_code)
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; every expected error becomes a sentence and an exit code."""
+    from app.services.doctor import check_home
+
+    try:
+        check_home()
+        app(standalone_mode=True)
+    except ProofdeskError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -86,15 +86,18 @@ class Queue:
             self._rows[row.site_id] = row
         self._touch()
 
-    def set_probability(self, site_id: str, value: float | None, partner_root: int | None) -> None:
-        """Note the newest verdict of a site; None when it failed."""
+    def set_score(self, site_id: str, probability: float | None, *, failed: bool) -> None:
+        """Note the newest score of a site."""
         row = self._rows.get(site_id)
         if row is not None:
-            partner = partner_root if partner_root is not None else row.partner_root
-            self._rows[site_id] = replace(
-                row, probability=value, failed=value is None, partner_root=partner
-            )
+            self._rows[site_id] = replace(row, probability=probability, failed=failed)
             self._touch()
+
+    def set_partner(self, site_id: str, root: int | None) -> None:
+        """Note which partner stands in a site's row."""
+        row = self._rows.get(site_id)
+        if row is not None and row.partner_root != root:
+            self._rows[site_id] = replace(row, partner_root=root)
 
     def set_answer(self, site_id: str, answer: Answer | None) -> None:
         """Note the present answer of a site."""

@@ -104,12 +104,13 @@ class Changed:
 
 @dataclass(frozen=True)
 class Looked:
-    """The pictures of a site, or why there are none."""
+    """The pictures of a site, or why there are none, and the pair's roots as they are now."""
 
     site_id: str
     partner_index: int
     generation: int
     pictures: SitePictures | None
+    roots: tuple[int, int | None] | None = None
     message: str = ""
 
 

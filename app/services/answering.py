@@ -1,0 +1,70 @@
+"""An answer becomes a decision and, where it repairs something, a queued edit."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.services.questions import task_of
+from connectome.space import PointNm
+from proofreading.decisions import Answer, Decider, Decision
+from proofreading.export.merges import asks_for_merge, merge_edit
+from proofreading.ledger.events import DecisionMade, EditQueued, Event
+from proofreading.session_lock import person
+from proofreading.sites import Partner, Site
+from proofreading.verdicts import Verdict
+
+__all__ = ["Answering", "events_of"]
+
+
+def events_of(
+    decision: Decision, site: Site, seen_roots: tuple[int, int] | None = None
+) -> list[Event]:
+    """Return what a decision writes: itself and, for an accepted pair, its merge edit."""
+    events: list[Event] = [DecisionMade(decision)]
+    if asks_for_merge(decision):
+        events.append(EditQueued(merge_edit(decision, site, seen_roots=seen_roots)))
+    return events
+
+
+@dataclass(frozen=True)
+class Answering:
+    """What a decision states besides the answer itself."""
+
+    decider: Decider = Decider.PERSON
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def decide(
+        self,
+        site: Site,
+        partner: Partner | None,
+        answer: Answer,
+        *,
+        verdict: Verdict | None,
+        elapsed_ms: int = 0,
+        verdict_visible: bool = True,
+        reason: str = "",
+        point_nm: PointNm | None = None,
+        view: dict[str, object] | None = None,
+        seen_roots: tuple[int, int] | None = None,
+    ) -> list[Event]:
+        """Return the events that record an answer about a site and one partner of it."""
+        decision = Decision(
+            id=str(uuid.uuid4()),
+            site_id=site.id,
+            task=task_of(site),
+            answer=answer,
+            decider=self.decider,
+            author=person(),
+            decided_at=self.clock(),
+            elapsed_ms=elapsed_ms,
+            verdict_visible=verdict_visible and verdict is not None,
+            probability=verdict.probability if verdict is not None else None,
+            partner_supervoxel=partner.supervoxel if partner is not None else None,
+            point_nm=point_nm,
+            reason=reason,
+            view=view or {},
+        )
+        return events_of(decision, site, seen_roots)

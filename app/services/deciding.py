@@ -1,0 +1,151 @@
+"""Use-case: decide automatically where the model is sure.
+
+A judge is trusted per dataset, never in general: the automatic lane stays locked until
+enough of the person's own blind decisions on this dataset agree with the calibration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.services.answering import Answering
+from app.services.opening import open_session
+from connectome.errors import InputError
+from proofreading.decisions import Answer, Decider, Decision
+from proofreading.session import Session
+from proofreading.sites import Partner, Site, SiteKind
+
+__all__ = [
+    "BLIND_NEEDED",
+    "AutomaticSummary",
+    "Confirmation",
+    "confirmation",
+    "decide_automatically",
+]
+
+BLIND_NEEDED = 100
+"""Blind decisions of the person that must confirm the calibration."""
+TOLERANCE = 0.05
+"""Largest gap between what the judge expected and what the person answered."""
+
+
+@dataclass(frozen=True)
+class Confirmation:
+    """How far the person's own decisions confirm the calibration on this dataset.
+
+    `expected` is the mean probability and `observed` the share of accepted sites over
+    the blind decisions (verdict hidden when answered).
+    """
+
+    blind: int
+    expected: float | None
+    observed: float | None
+
+    @property
+    def unlocked(self) -> bool:
+        """Whether the automatic lane may be used."""
+        if self.blind < BLIND_NEEDED or self.expected is None or self.observed is None:
+            return False
+        return abs(self.expected - self.observed) <= TOLERANCE
+
+
+@dataclass(frozen=True)
+class AutomaticSummary:
+    """What was decided."""
+
+    judged: int
+    accepted: int
+    rejected: int
+    left_open: int
+    unlocked_by: str
+
+
+def confirmation(decisions: Iterable[Decision]) -> Confirmation:
+    """Return how far blind decisions of the person confirm the judge's probabilities."""
+    blind = [
+        (decision.probability, decision.answer is Answer.ACCEPT)
+        for decision in decisions
+        if decision.decider is Decider.PERSON
+        and not decision.verdict_visible
+        and decision.probability is not None
+        and decision.answer in (Answer.ACCEPT, Answer.REJECT)
+    ]
+    if not blind:
+        return Confirmation(0, None, None)
+    expected = sum(probability for probability, _ in blind) / len(blind)
+    observed = sum(accepted for _, accepted in blind) / len(blind)
+    return Confirmation(len(blind), expected, observed)
+
+
+def decide_automatically(
+    folder: Path, *, accept_above: float, reject_below: float, unlock: bool
+) -> AutomaticSummary:
+    """Accept the sites above one probability and reject those below another.
+
+    Sites that have an answer keep it. The pair accepted is the most probable partner's.
+
+    Raises
+    ------
+    InputError
+        If the thresholds cross, or the automatic lane is locked and ``unlock`` is False.
+    """
+    if reject_below > accept_above:
+        raise InputError(
+            f"--reject-below {reject_below} lies above --accept-above {accept_above}.",
+            "Choose a lower one to reject or a higher one to accept.",
+        )
+    with open_session(folder) as session:
+        confirmed = confirmation(session.ledger.state.decisions())
+        if not (unlock or confirmed.unlocked):
+            raise InputError(
+                "The automatic lane is locked: your own decisions on this dataset do not yet "
+                f"confirm the judge ({confirmed.blind} of {BLIND_NEEDED} blind decisions).",
+                "Answer more sites with the verdict hidden, or pass --unlock to decide anyway.",
+            )
+        reason = "confirmed" if confirmed.unlocked else "--unlock"
+        return _decide(session, accept_above, reject_below, reason)
+
+
+def _decide(
+    session: Session, accept_above: float, reject_below: float, reason: str
+) -> AutomaticSummary:
+    answering = Answering(decider=Decider.AUTOMATIC)
+    counts = {Answer.ACCEPT: 0, Answer.REJECT: 0}
+    judged = 0
+    for site, partner, probability in _judged_open_sites(session):
+        judged += 1
+        answer = _answer(probability, accept_above, reject_below)
+        if answer is None:
+            continue
+        counts[answer] += 1
+        verdict = session.catalogue.best_verdict(site.id)
+        events = answering.decide(
+            site, partner, answer, verdict=verdict, reason=f"automatic, {reason}"
+        )
+        session.ledger.append_all(events)
+    decided = sum(counts.values())
+    return AutomaticSummary(
+        judged=judged,
+        accepted=counts[Answer.ACCEPT],
+        rejected=counts[Answer.REJECT],
+        left_open=judged - decided,
+        unlocked_by=reason,
+    )
+
+
+def _answer(probability: float, accept_above: float, reject_below: float) -> Answer | None:
+    if probability > accept_above:
+        return Answer.ACCEPT
+    return Answer.REJECT if probability < reject_below else None
+
+
+def _judged_open_sites(session: Session) -> Iterator[tuple[Site, Partner, float]]:
+    for site in session.catalogue.sites(SiteKind.ENDPOINT):
+        score = session.catalogue.score(site.id)
+        if score.probability is None or session.ledger.state.decision(site.id) is not None:
+            continue
+        for partner in site.partners:
+            if partner.supervoxel == score.partner_supervoxel:
+                yield site, partner, score.probability

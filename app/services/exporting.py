@@ -1,0 +1,250 @@
+"""Use-case: accepted edits go to the graph, each exactly once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.services.model import PlannedEdit
+from app.services.opening import open_session
+from app.services.worker.messages import JobDone, JobFailed, JobProgress
+from connectome.errors import DatastackError, ProofdeskError
+from connectome.opening import open_datastack
+from proofreading.edits import EditRecord, EditState, MergeEdit
+from proofreading.export.merges import queue_merges
+from proofreading.export.protocol import Exporter, ExportSummary, Planned
+from proofreading.export.tables import write_tables
+
+if TYPE_CHECKING:
+    from connectome.datastack import Datastack
+    from proofreading.session import Session
+
+__all__ = ["ExportDesk", "ExportReport", "export_session"]
+
+JobEvent = JobProgress | JobDone | JobFailed
+Post = Callable[[Callable[[], None]], None]
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export did, or would do in a dry run."""
+
+    dry_run: bool
+    edits: int
+    applied: int
+    conflicts: int
+    failed: int
+    unknown: int
+    waiting: int
+    stopped: str = ""
+    tables: tuple[str, ...] = ()
+    lines: tuple[str, ...] = field(default=())
+
+
+def export_session(
+    folder: Path,
+    *,
+    dry_run: bool,
+    tables: Path | None,
+    report: Callable[[str, float | None], None],
+) -> ExportReport:
+    """Send the accepted edits of a session, or list them.
+
+    Raises
+    ------
+    SessionError, DatastackError
+        If the session cannot be opened or its datastack takes no edits.
+    """
+    with open_session(folder) as session:
+        datastack = open_datastack(session.info.datastack_address)
+        try:
+            exporter = _exporter(session, datastack)
+            queue_merges(session.ledger, session.catalogue.site)
+            written = _written(session, tables)
+            if dry_run:
+                return _planned(exporter.plan(), written)
+            return _done(exporter.run(_reporting(report)), written)
+        finally:
+            datastack.close()
+
+
+def _written(session: Session, tables: Path | None) -> tuple[str, ...]:
+    return () if tables is None else tuple(str(path) for path in write_tables(session, tables))
+
+
+def _reporting(
+    report: Callable[[str, float | None], None],
+) -> Callable[[int, int, EditRecord], None]:
+    return lambda number, total, record: report(f"exporting · {record.state}", number / total)
+
+
+def _exporter(session: Session, datastack: Datastack) -> Exporter:
+    if datastack.graph is None:
+        raise DatastackError(
+            f"The datastack {datastack.name} is a flat segmentation and takes no edits.",
+            "Save the decisions as tables: proofdesk export S --tables FOLDER",
+        )
+    return Exporter(session.ledger, datastack.graph)
+
+
+def _planned(planned: list[Planned], written: tuple[str, ...]) -> ExportReport:
+    return ExportReport(
+        dry_run=True,
+        edits=len(planned),
+        applied=0,
+        conflicts=sum(not plan.ok for plan in planned),
+        failed=0,
+        unknown=0,
+        waiting=sum(plan.ok for plan in planned),
+        tables=written,
+        lines=tuple(f"{describe(plan.record)}: {_verdict_of(plan)}" for plan in planned),
+    )
+
+
+def _done(summary: ExportSummary, written: tuple[str, ...]) -> ExportReport:
+    return ExportReport(
+        dry_run=False,
+        edits=len(summary.records),
+        applied=summary.applied,
+        conflicts=summary.count(EditState.CONFLICT),
+        failed=summary.count(EditState.FAILED, EditState.PARTIAL),
+        unknown=summary.count(EditState.UNKNOWN, EditState.SUBMITTED),
+        waiting=summary.waiting,
+        stopped=summary.stopped,
+        tables=written,
+        lines=tuple(f"{describe(record)}: {outcome_of(record)}" for record in summary.records),
+    )
+
+
+def describe(record: EditRecord) -> str:
+    """Return an edit as short words."""
+    edit = record.edit
+    if isinstance(edit, MergeEdit):
+        return f"merge {edit.expected_roots[0]} and {edit.expected_roots[1]}"
+    return f"split {edit.expected_root}"
+
+
+def outcome_of(record: EditRecord) -> str:
+    """Return how far an edit has come, in words."""
+    operation = f" (operation {record.operation_id})" if record.operation_id is not None else ""
+    message = f": {record.message}" if record.message else ""
+    return f"{record.state.value}{operation}{message}"
+
+
+def _verdict_of(plan: Planned) -> str:
+    return plan.check.message or "ready to be sent"
+
+
+class ExportDesk:
+    """Exports in the background of a window, one thing at a time.
+
+    Results are posted to the owner's thread.
+    """
+
+    def __init__(self, session: Session, datastack: Datastack, post: Post) -> None:
+        self._session = session
+        self._datastack = datastack
+        self._post = post
+        self._busy = threading.Lock()
+        self._cancelled = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def plan(
+        self, done: Callable[[list[PlannedEdit]], None], failed: Callable[[JobFailed], None]
+    ) -> None:
+        """List every edit that waits with what would become of it."""
+
+        def work() -> None:
+            queue_merges(self._session.ledger, self._session.catalogue.site)
+            planned = [_line(plan) for plan in self._exporter().plan()]
+            self._post(lambda: done(planned))
+
+        self._run(
+            "plan", work, lambda event: failed(event) if isinstance(event, JobFailed) else None
+        )
+
+    def export(self, tell: Callable[[JobEvent], None]) -> None:
+        """Send every edit that waits."""
+
+        def work() -> None:
+            queue_merges(self._session.ledger, self._session.catalogue.site)
+            summary = self._exporter().run(
+                lambda number, total, _: self._tell(
+                    tell, JobProgress("export", f"exporting {number} of {total}", number / total)
+                ),
+                cancelled=self._cancelled.is_set,
+            )
+            text = f"{summary.applied} of {len(summary.records)} edits applied. {summary.stopped}"
+            self._tell(tell, JobDone("export", text.strip()))
+
+        self._cancelled.clear()
+        self._run("export", work, tell)
+
+    def recover(self, tell: Callable[[JobEvent], None]) -> None:
+        """Find out what became of edits that a crash left unanswered; only reads."""
+        state = self._session.ledger.state
+        if not state.unanswered_edits() and not state.unfinished_undos():
+            return
+
+        def work() -> None:
+            records = self._exporter().recover()
+            self._tell(tell, JobDone("recover", f"{len(records)} earlier edits looked up"))
+
+        self._run("recover", work, tell)
+
+    def undo(self, edit_id: str, tell: Callable[[JobEvent], None]) -> None:
+        """Undo a committed edit on the server."""
+
+        def work() -> None:
+            record = self._exporter().undo(edit_id)
+            self._tell(tell, JobDone("undo", outcome_of(record)))
+
+        self._run("undo", work, tell)
+
+    def cancel(self) -> None:
+        """Stop before the next edit."""
+        self._cancelled.set()
+
+    def save_tables(self, folder: Path) -> list[Path]:
+        """Write all decisions as CSV and JSON."""
+        return list(write_tables(self._session, folder))
+
+    def close(self) -> None:
+        """Stop before the next edit and wait for the present one; it must not be cut off."""
+        self._cancelled.set()
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
+
+    def _exporter(self) -> Exporter:
+        return _exporter(self._session, self._datastack)
+
+    def _tell(self, tell: Callable[[JobEvent], None], event: JobEvent) -> None:
+        self._post(lambda: tell(event))
+
+    def _run(self, name: str, work: Callable[[], None], tell: Callable[[JobEvent], None]) -> None:
+        def guarded() -> None:
+            with self._busy:
+                try:
+                    work()
+                except ProofdeskError as error:
+                    self._tell(tell, JobFailed(name, error.message, error.hint))
+
+        self._thread = threading.Thread(target=guarded, name=f"proofdesk-{name}", daemon=True)
+        self._thread.start()
+
+
+CLOSE_SECONDS = 10.0
+
+
+def _line(plan: Planned) -> PlannedEdit:
+    record = plan.record
+    return PlannedEdit(
+        edit_id=record.edit.id,
+        site_id=record.edit.site_id,
+        text=describe(record),
+        outcome=_verdict_of(plan),
+        ok=plan.ok,
+    )

@@ -1,0 +1,82 @@
+"""Open what a person names: a datastack, a session, or neither."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.services.settings import data_folder, demo_folder
+from connectome.errors import SessionError
+from proofreading.session import Role, Session, read_info
+
+if TYPE_CHECKING:
+    from connectome.datastack import Datastack
+
+__all__ = ["Opened", "open_session", "resolve", "session_for"]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session folder (perhaps not made yet) and the address of its datastack."""
+
+    session: Path
+    address: str
+
+
+def resolve(target: str | None, session: Path | None = None) -> Opened:
+    """Return what to open for ``proofdesk open [DATASTACK|S]``.
+
+    A session folder names its datastack itself; a datastack without a session gets one
+    in the person's data folder; nothing at all means the bundled demo.
+
+    Raises
+    ------
+    SessionError
+        If a session folder was named that does not exist.
+    """
+    if target is None:
+        from app.services.demo import ensure_demo
+
+        return ensure_demo()
+    if target.rstrip("/\\").endswith(".proofdesk"):
+        path = Path(target)
+        if not path.exists():
+            raise SessionError(
+                f"There is no session {path}.",
+                "Name a datastack to begin one: proofdesk open DATASTACK --session S",
+            )
+        return Opened(path, read_info(path).datastack_address)
+    return Opened(session or session_for(target), target)
+
+
+def session_for(address: str) -> Path:
+    """Return the session folder that a datastack gets when none is named."""
+    last = re.split(r"[/\\:]", address.rstrip("/\\"))[-1]
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "_", last) or "session"
+    return data_folder() / "sessions" / f"{plain}.proofdesk"
+
+
+def open_session(
+    folder: Path, *, datastack: Datastack | None = None, role: Role = "writer"
+) -> Session:
+    """Open a session, created on first use when its datastack is given.
+
+    Raises
+    ------
+    SessionError
+        If the folder is no session, belongs to another datastack, is newer than this
+        program, or another window holds it.
+    """
+    if datastack is None:
+        return Session.open(folder, create=False, role=role)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return Session.open(
+        folder, datastack_name=datastack.name, datastack_address=datastack.address, role=role
+    )
+
+
+def demo_session() -> Path:
+    """Return the demo's session folder."""
+    return demo_folder() / "demo.proofdesk"

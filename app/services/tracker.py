@@ -1,0 +1,176 @@
+"""The site on the screen: what was asked for, and what has arrived for it.
+
+Every request carries a generation. An answer of an older one is kept in the cache but
+never shown: the person has moved on.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.services.model import Current, PartnerChoice, Phase
+from app.services.questions import question_of, task_of
+from app.services.worker.messages import Look, Looked
+from proofreading.catalogue import Catalogue
+from proofreading.decisions import Answer
+from proofreading.sites import Partner, Site
+from proofreading.verdicts import FailedVerdict, Verdict
+
+if TYPE_CHECKING:
+    from rendering.pictures import SitePictures
+
+__all__ = ["Tracker"]
+
+KEPT_PICTURES = 12
+
+Outcome = Verdict | FailedVerdict
+
+
+@dataclass
+class Tracker:
+    """Holds the current site and the pictures of it and of the next ones."""
+
+    send: Callable[[Look], None]
+    catalogue: Catalogue
+    site: Site | None = None
+    partner_index: int = 0
+    generation: int = 0
+    message: str = ""
+    roots: dict[tuple[str, int], tuple[int, int | None]] = field(default_factory=dict)
+    _pictures: OrderedDict[tuple[str, int], SitePictures] = field(default_factory=OrderedDict)
+    _asked: set[tuple[str, int]] = field(default_factory=set)
+
+    def show(self, site: Site | None, partner_index: int = 0) -> None:
+        """Make a site (and one of its partners) the current one and ask for its pictures."""
+        self.site, self.partner_index, self.message = site, partner_index, ""
+        self.generation += 1
+        if site is not None and (site.id, partner_index) not in self._pictures:
+            self._asked.add((site.id, partner_index))
+            self.send(Look(site.id, partner_index, self.generation, urgent=True))
+
+    def prefetch(self, site: Site, partner_index: int) -> None:
+        """Ask for the pictures of a site that comes next."""
+        key = (site.id, partner_index)
+        if key not in self._pictures and key not in self._asked:
+            self._asked.add(key)
+            self.send(Look(site.id, partner_index, self.generation, urgent=False))
+
+    def take(self, reply: Looked) -> bool:
+        """Keep what arrived; tell whether it belongs to the site on the screen."""
+        key = (reply.site_id, reply.partner_index)
+        self._asked.discard(key)
+        if reply.roots is not None:
+            self.roots[key] = reply.roots
+        if reply.pictures is not None:
+            self._pictures[key] = reply.pictures
+            self._pictures.move_to_end(key)
+            while len(self._pictures) > KEPT_PICTURES:
+                self._pictures.popitem(last=False)
+        here = self.site is not None and key == (self.site.id, self.partner_index)
+        if here and reply.pictures is None:
+            self.message = reply.message
+        return here
+
+    def forget_pictures(self) -> None:
+        """Drop every picture and root, because an edit changed what they show."""
+        self._pictures.clear()
+        self._asked.clear()
+        self.roots.clear()
+
+    def forget_requests(self) -> None:
+        """Ask anew for what a lost worker will never answer."""
+        self._asked.clear()
+        if self.site is not None:
+            self.show(self.site, self.partner_index)
+
+    def verdict(self) -> Verdict | None:
+        """Return the verdict on the pair on the screen."""
+        if self.site is None:
+            return None
+        outcome = self._outcomes(self.site).get(self._partner_key())
+        return outcome if isinstance(outcome, Verdict) else None
+
+    @property
+    def partner(self) -> Partner | None:
+        """The partner that the question is about."""
+        if self.site is None or not self.site.partners:
+            return None
+        return self.site.partners[self.partner_index]
+
+    def present_roots(self) -> tuple[int, int | None] | None:
+        """Roots of the pair: as they are now if known, else as when the site was found."""
+        if self.site is None:
+            return None
+        partner = self.partner
+        found = (self.site.root, partner.root if partner is not None else None)
+        return self.roots.get((self.site.id, self.partner_index), found)
+
+    def current(self, answer: Answer | None) -> Current | None:
+        """Return the site on the screen with everything known about it."""
+        if self.site is None:
+            return None
+        verdicts = self._outcomes(self.site)
+        pictures = self._pictures.get((self.site.id, self.partner_index))
+        verdict = verdicts.get(self._partner_key())
+        phase, text = _verdict_phase(self.site, verdict)
+        return Current(
+            site=self.site,
+            question=question_of(self.site),
+            partners=_choices(self.site, verdicts),
+            partner_index=self.partner_index,
+            verdict=verdict if isinstance(verdict, Verdict) else None,
+            verdict_phase=phase,
+            verdict_text=text,
+            pictures=pictures,
+            pictures_phase=_pictures_phase(pictures, self.message),
+            pictures_text=self.message,
+            answer=answer,
+        )
+
+    def _outcomes(self, site: Site) -> dict[int | None, Outcome]:
+        """Return the newest outcome of the site's question for each partner."""
+        task = task_of(site)
+        found: dict[int | None, Outcome] = dict(self.catalogue.newest_verdicts(site.id, task))
+        for failure in self.catalogue.failures(site.id):
+            if failure.task is task:
+                found[failure.partner_supervoxel] = failure
+        return found
+
+    def _partner_key(self) -> int | None:
+        return self.partner.supervoxel if self.partner is not None else None
+
+
+def _choices(site: Site, verdicts: dict[int | None, Outcome]) -> tuple[PartnerChoice, ...]:
+    choices = []
+    for index, partner in enumerate(site.partners):
+        verdict = verdicts.get(partner.supervoxel)
+        choices.append(
+            PartnerChoice(
+                index=index,
+                root=partner.root,
+                distance_nm=partner.distance_nm,
+                contact_area_nm2=partner.contact_area_nm2,
+                direction_agreement=partner.direction_agreement,
+                probability=verdict.probability if isinstance(verdict, Verdict) else None,
+            )
+        )
+    return tuple(choices)
+
+
+def _verdict_phase(site: Site, verdict: Outcome | None) -> tuple[Phase, str]:
+    if isinstance(verdict, Verdict):
+        return Phase.READY, ""
+    if isinstance(verdict, FailedVerdict):
+        return Phase.FAILED, f"{verdict.reason} {verdict.hint}".strip()
+    if not site.partners:
+        return Phase.EMPTY, "No model answers this question yet; your own eyes decide."
+    return Phase.LOADING, "The model is looking at it."
+
+
+def _pictures_phase(pictures: SitePictures | None, message: str) -> Phase:
+    if pictures is not None:
+        return Phase.READY
+    return Phase.FAILED if message else Phase.LOADING

@@ -1,0 +1,507 @@
+"""Everything behind the window, free of Qt and on one thread.
+
+The window calls intents (answer, select, undo …) and draws `snapshot`. Workers,
+Neuroglancer and the exporter speak on threads of their own; what they say is posted
+to the owner's thread and changes nothing before it gets there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.services.answering import Answering
+from app.services.catalogue_follower import CatalogueFollower
+from app.services.detecting import DETECTED
+from app.services.exporting import ExportDesk
+from app.services.jobs import JobTable
+from app.services.model import (
+    JudgeStatus,
+    LastAnswer,
+    Level,
+    Notice,
+    Outbox,
+    Phase,
+    PlannedEdit,
+    Progress,
+    Snapshot,
+)
+from app.services.opening import Opened, open_session
+from app.services.queue import Queue
+from app.services.timing import pace
+from app.services.tracker import Tracker
+from app.services.worker.messages import (
+    Cancel,
+    Changed,
+    Command,
+    Detect,
+    JobDone,
+    JobFailed,
+    JobProgress,
+    JudgeAll,
+    JudgeReady,
+    Looked,
+    Reply,
+)
+from app.services.worker.process import WorkerProcess
+from connectome.opening import open_datastack
+from ngplugin.viewer import SiteViewer
+from proofreading.decisions import Answer, Decision
+from proofreading.edits import EditState
+from proofreading.ledger.events import CursorMoved
+from proofreading.sites import Site
+
+if TYPE_CHECKING:
+    from connectome.datastack import Datastack
+
+__all__ = ["Post", "Workbench"]
+
+Post = Callable[[Callable[[], None]], None]
+"""Runs a callable soon on the owner's thread; may be called from any thread."""
+
+PREFETCHED = 3
+RESTARTS = 3
+
+
+class Workbench:
+    """The use-cases of one window on one session.
+
+    Parameters
+    ----------
+    opened : Opened
+        The session folder and the address of its datastack.
+    post : callable
+        Runs a callable on the owner's thread.
+    clock : callable
+        Seconds that never go backwards; measures how long an answer took.
+
+    Raises
+    ------
+    ProofdeskError
+        If the session or the datastack cannot be opened; nothing is left open then.
+    """
+
+    def __init__(
+        self, opened: Opened, post: Post, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._post = post
+        self._clock = clock
+        self._listeners: list[Callable[[], None]] = []
+        self._notices: list[Notice] = []
+        self._jobs = JobTable()
+        self._judge = JudgeStatus(Phase.LOADING, "", "", "loading the model")
+        self._shown_at = clock()
+        self._restarts = 0
+        self._pace: tuple[float | None, float | None] = (None, None)
+        self._closed = False
+        self.queue = Queue()
+        self._datastack: Datastack = open_datastack(opened.address)
+        try:
+            self.session = open_session(opened.session, datastack=self._datastack)
+        except BaseException:
+            self._datastack.close()
+            raise
+        self.viewer = self._make_viewer()
+        self._follower = CatalogueFollower(
+            self.session.catalogue, self.session.ledger, self.queue, self.viewer
+        )
+        self._tracker = Tracker(self._send_judge, self.session.catalogue)
+        self._desk = ExportDesk(self.session, self._datastack, self._post)
+        self._answering = Answering()
+        self._pace = pace(self.session.ledger.state.decisions())
+        self._detector = self._worker()
+        self._judge_worker = self._worker()
+
+    # ---- life ----------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the workers, show what the session holds, and go to where it was left."""
+        self._detector.start()
+        self._judge_worker.start()
+        self._follow()
+        self._return_to_place()
+        self._desk.recover(self._export_changed)
+        if not self._was_detected():
+            self.start_detection()
+        self.start_judging()
+        self._changed()
+
+    def close(self) -> None:
+        """End the workers and give everything back; the ledger is complete already."""
+        if self._closed:
+            return
+        self._closed = True
+        for part in (self._detector, self._judge_worker, self._desk, self.viewer):
+            part.close()
+        self.session.close()
+        self._datastack.close()
+
+    def subscribe(self, listener: Callable[[], None]) -> None:
+        """Call the listener on the owner's thread after every change."""
+        self._listeners.append(listener)
+
+    # ---- intents -------------------------------------------------------------------
+
+    def select(self, site_id: str) -> None:
+        """Make a site the current one."""
+        site = self.session.catalogue.site(site_id)
+        if site is None:
+            self.notify(Level.WARNING, "That site is not in this session.")
+            return
+        self._show(site, self._best_partner(site))
+
+    def choose_partner(self, index: int) -> None:
+        """Ask the question of another partner of the current site."""
+        site = self._tracker.site
+        if site is None or not 0 <= index < len(site.partners):
+            return
+        self._show(site, index)
+
+    def answer(self, answer: Answer, *, reason: str = "") -> None:
+        """Record an answer to the current question and go to the next open site."""
+        site = self._tracker.site
+        if site is None:
+            self.notify(Level.INFO, "There is nothing to answer yet.")
+            return
+        upcoming = self.queue.next_open(site.id)
+        partner = self._tracker.partner
+        events = self._answering.decide(
+            site,
+            partner,
+            answer,
+            verdict=self._tracker.verdict(),
+            elapsed_ms=int((self._clock() - self._shown_at) * 1000),
+            reason=reason,
+            point_nm=site.point_nm if answer is Answer.LATER else None,
+            view=self.viewer.view_state(),
+            seen_roots=self._seen_pair(),
+        )
+        self.session.ledger.append_all(events)
+        self._mark(site.id, answer)
+        if upcoming:
+            self.select(upcoming[0])
+        else:
+            self._last_of_queue()
+        self._changed()
+
+    def undo(self) -> None:
+        """Take back the person's last answer, and its edit if that was sent already."""
+        decision = self.session.ledger.undo()
+        if decision is None:
+            self.notify(Level.INFO, "There is nothing to undo.")
+            return
+        self._after_history(decision.site_id)
+        record = self.session.ledger.state.edit_of(decision.id)
+        if record is not None and record.state is EditState.COMMITTED:
+            self._jobs.start("undo", "undoing the edit on the server")
+            self._desk.undo(record.edit.id, self._export_changed)
+
+    def redo(self) -> None:
+        """Give the answer again that was taken back last."""
+        decision = self.session.ledger.redo()
+        if decision is None:
+            self.notify(Level.INFO, "There is nothing to redo.")
+            return
+        self._after_history(decision.site_id)
+
+    def next(self) -> None:
+        """Go one row down without answering; never wraps."""
+        self._step(+1, "That is the last site of the queue.")
+
+    def previous(self) -> None:
+        """Go one row up without answering; never wraps."""
+        self._step(-1, "That is the first site of the queue.")
+
+    def start_detection(self) -> None:
+        """Look for sites in the background."""
+        if not self._jobs.running("detect"):
+            self._jobs.start("detect", "detecting")
+            self._detector.send(Detect())
+            self._changed()
+
+    def start_judging(self, *, again: bool = False) -> None:
+        """Let the model judge what has no verdict."""
+        if not self._jobs.running("judge"):
+            self._jobs.start("judge", "judging")
+            self._judge_worker.send(JudgeAll(again=again))
+            self._changed()
+
+    def retry_failed(self) -> None:
+        """Judge sites again whose verdict failed."""
+        self.start_judging(again=True)
+
+    def plan_export(self, done: Callable[[list[PlannedEdit]], None]) -> None:
+        """List what an export would send, in the background."""
+        self._desk.plan(done, self._export_failed)
+
+    def start_export(self) -> None:
+        """Send accepted edits in the background."""
+        if not self._jobs.running("export"):
+            self._jobs.start("export", "exporting")
+            self._desk.export(self._export_changed)
+            self._changed()
+
+    def save_tables(self, folder: Path) -> list[Path]:
+        """Write all decisions as CSV and JSON and return the files."""
+        return self._desk.save_tables(folder)
+
+    def cancel(self, job: str) -> None:
+        """Stop a background job; what it has done stays."""
+        if job == "export":
+            self._desk.cancel()
+            return
+        worker = self._detector if job == "detect" else self._judge_worker
+        worker.send(Cancel(job))
+
+    def dismiss_notice(self, notice: Notice) -> None:
+        """Take a notice away."""
+        self._notices = [known for known in self._notices if known is not notice]
+        self._changed()
+
+    def notify(self, level: Level, text: str, remedy: str = "") -> None:
+        """Show a notice; the same one is shown once."""
+        notice = Notice(level, text, remedy)
+        if notice not in self._notices:
+            self._notices.append(notice)
+        self._changed()
+
+    # ---- the picture of everything ---------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Return what the window shows now."""
+        state = self.session.ledger.state
+        edits = state.edit_counts
+        per_hour, median = self._pace
+        site = self._tracker.site
+        decision = state.decision(site.id) if site is not None else None
+        return Snapshot(
+            session_name=self.session.name,
+            datastack_name=self._datastack.name,
+            progress=Progress(state.decided, self.queue.total, per_hour, median),
+            outbox=Outbox(
+                waiting=len(state.pending_edits()),
+                committed=edits[EditState.COMMITTED],
+                failed=edits[EditState.FAILED],
+                conflict=edits[EditState.CONFLICT],
+                unknown=edits[EditState.UNKNOWN] + edits[EditState.SUBMITTED],
+                undone=edits[EditState.UNDONE],
+            ),
+            judge=self._judge,
+            jobs=self._jobs.all(),
+            queue_phase=self._queue_phase(),
+            queue_text=self._queue_text(),
+            current=self._tracker.current(decision.answer if decision is not None else None),
+            last_answer=_last_answer(state.last_undoable()),
+            can_undo=state.last_undoable() is not None,
+            can_redo=state.last_redoable() is not None,
+            notices=tuple(self._notices),
+        )
+
+    # ---- what the others say -----------------------------------------------------------
+
+    def _worker(self) -> WorkerProcess:
+        return WorkerProcess(
+            self.session.folder,
+            self._datastack.address,
+            on_reply=lambda reply: self._post(lambda: self._take(reply)),
+            on_lost=lambda: self._post(self._worker_lost),
+        )
+
+    def _take(self, reply: Reply) -> None:
+        if self._closed:
+            return
+        match reply:
+            case Changed():
+                self._follow()
+            case Looked():
+                self._looked(reply)
+            case JudgeReady():
+                phase = Phase.FAILED if reply.message else Phase.READY
+                self._judge = JudgeStatus(phase, reply.model, reply.provider, reply.message)
+            case JobProgress() | JobDone() | JobFailed():
+                self._job_said(reply)
+        self._changed()
+
+    def _job_said(self, reply: JobProgress | JobDone | JobFailed) -> None:
+        self._jobs.take(reply)
+        if isinstance(reply, JobFailed):
+            self.notify(Level.ERROR, reply.message, reply.hint)
+        elif isinstance(reply, JobDone):
+            self._follow()
+            if reply.job == "detect":
+                self.start_judging()
+
+    def _looked(self, reply: Looked) -> None:
+        before = self._tracker.present_roots()
+        if self._tracker.take(reply) and self._tracker.present_roots() != before:
+            self._show_roots()
+
+    def _worker_lost(self) -> None:
+        """Start lost workers again a few times; then say so and leave the rest usable."""
+        if self._closed:
+            return
+        self._restarts += 1
+        if self._restarts > RESTARTS:
+            self._judge = JudgeStatus(Phase.FAILED, "", "", "The worker process keeps ending.")
+            self.notify(
+                Level.ERROR,
+                "The background process ended several times.",
+                "Your answers are safe. Run proofdesk doctor, then open the session again.",
+            )
+            return
+        for name in ("_detector", "_judge_worker"):
+            worker: WorkerProcess = getattr(self, name)
+            if not worker.alive:
+                fresh = self._worker()
+                setattr(self, name, fresh)
+                fresh.start()
+        self._tracker.forget_requests()
+        self.start_judging()
+
+    def _follow(self) -> None:
+        """Take in one page of news, and the next one later, so that the window can breathe."""
+        if self._closed:
+            return
+        if self._follower.follow():
+            self._post(self._follow)
+        if self._tracker.site is None:
+            self._return_to_place()
+        self._changed()
+
+    def _export_changed(self, outcome: JobProgress | JobDone | JobFailed) -> None:
+        self._jobs.take(outcome)
+        if not isinstance(outcome, JobProgress):
+            self._after_edits()
+        if isinstance(outcome, JobFailed):
+            self._export_failed(outcome)
+        self._changed()
+
+    def _export_failed(self, failed: JobFailed) -> None:
+        self.notify(Level.ERROR, failed.message, failed.hint)
+
+    def _after_edits(self) -> None:
+        """Edits changed roots: what was drawn of them is drawn again."""
+        self._tracker.forget_pictures()
+        self.viewer.refresh_segmentation()
+        site = self._tracker.site
+        if site is not None:
+            self._show(site, self._tracker.partner_index)
+
+    # ---- inside --------------------------------------------------------------------------
+
+    def _make_viewer(self) -> SiteViewer:
+        scale = self._datastack.segmentation.scales[0]
+        return SiteViewer(
+            self._datastack.viewer_sources(), scale.bounds_nm, token_for=self._datastack.token_for
+        )
+
+    def _show(self, site: Site, partner_index: int) -> None:
+        self._tracker.show(site, partner_index)
+        self._shown_at = self._clock()
+        self.session.ledger.append(CursorMoved(site.id))
+        self.viewer.set_current(site, partner_index)
+        self._show_roots()
+        self._prefetch()
+        self._changed()
+
+    def _seen_pair(self) -> tuple[int, int] | None:
+        """Return the roots on the screen, which an edit expects to find."""
+        roots = self._tracker.present_roots()
+        return None if roots is None or roots[1] is None else (roots[0], roots[1])
+
+    def _show_roots(self) -> None:
+        roots = self._tracker.present_roots()
+        if roots is not None:
+            self.viewer.show_pair(*roots)
+
+    def _prefetch(self) -> None:
+        site = self._tracker.site
+        points = []
+        for site_id in self.queue.next_open(site.id if site else None, PREFETCHED):
+            coming = self.session.catalogue.site(site_id)
+            if coming is not None:
+                self._tracker.prefetch(coming, self._best_partner(coming))
+                points.append(coming.point_nm)
+        self.viewer.prefetch(points)
+
+    def _best_partner(self, site: Site) -> int:
+        """Return the partner that was answered, else the most probable one, else the first."""
+        decision = self.session.ledger.state.decision(site.id)
+        wanted = decision.partner_supervoxel if decision is not None else None
+        if wanted is None:
+            wanted = self.session.catalogue.score(site.id).partner_supervoxel
+        for index, partner in enumerate(site.partners):
+            if partner.supervoxel == wanted:
+                return index
+        return 0
+
+    def _return_to_place(self) -> None:
+        """Go to where the session was left, or to the first open site."""
+        place = self.session.ledger.state.cursor
+        if place is None or self.queue.get(place) is None:
+            first = self.queue.next_open(None)
+            place = first[0] if first else None
+        if place is not None:
+            self.select(place)
+
+    def _step(self, step: int, at_end: str) -> None:
+        site = self._tracker.site
+        target = self.queue.neighbour(site.id if site else None, step)
+        if target is None:
+            self.notify(Level.INFO, at_end)
+        else:
+            self.select(target)
+
+    def _last_of_queue(self) -> None:
+        left = len(self.queue.next_open(None, 1))
+        text = "That was the last open site below this one." if left else "Every site is answered."
+        self.notify(Level.INFO, text)
+
+    def _mark(self, site_id: str, answer: Answer | None) -> None:
+        self._pace = pace(self.session.ledger.state.decisions())
+        self.queue.set_answer(site_id, answer)
+        self.viewer.set_answers([site_id], [answer])
+
+    def _after_history(self, site_id: str) -> None:
+        """Show a site whose answer came or went by undo or redo."""
+        decision = self.session.ledger.state.decision(site_id)
+        self._mark(site_id, decision.answer if decision is not None else None)
+        self.select(site_id)
+
+    def _queue_phase(self) -> Phase:
+        if self.queue.total:
+            return Phase.PARTIAL if self._jobs.running("detect") else Phase.READY
+        return Phase.LOADING if self._jobs.running("detect") else Phase.EMPTY
+
+    def _queue_text(self) -> str:
+        if self.queue.total:
+            return ""
+        if self._jobs.running("detect"):
+            return "Looking for sites; the first appear in a few seconds."
+        return "No sites yet. Start the detection."
+
+    def _was_detected(self) -> bool:
+        return (self.session.folder / "artifacts" / DETECTED).exists()
+
+    def _send_judge(self, command: Command) -> None:
+        self._judge_worker.send(command)
+
+    def _changed(self) -> None:
+        if not self._closed:
+            for listener in list(self._listeners):
+                listener()
+
+
+def _last_answer(decision: Decision | None) -> LastAnswer | None:
+    if decision is None:
+        return None
+    words = {
+        Answer.ACCEPT: "accepted",
+        Answer.REJECT: "rejected",
+        Answer.UNSURE: "unsure",
+        Answer.LATER: "left for later",
+        Answer.SKIP: "skipped",
+    }
+    return LastAnswer(decision.site_id, decision.answer, words[decision.answer])

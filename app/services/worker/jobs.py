@@ -1,0 +1,125 @@
+"""What a worker can do, one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from app.services.detecting import DETECTED, detect_batches
+from app.services.judging import SiteDesk, judge_batches, load_judge
+from app.services.opening import open_session
+from app.services.worker.messages import (
+    Changed,
+    JobDone,
+    JobProgress,
+    JudgeReady,
+    Look,
+    Looked,
+    Reply,
+)
+from connectome.errors import ProofdeskError
+from connectome.opening import open_datastack
+from inference.judges.base import Judge
+from proofreading.sites import Partner, Site, SiteKind
+
+__all__ = ["Shop"]
+
+
+class Shop:
+    """Holds what the jobs need and opens it when first needed.
+
+    Parameters
+    ----------
+    session : Path
+        The session folder; the worker adds to its catalogue and never to its ledger.
+    address : str
+        What opens the datastack.
+    send : callable
+        Sends a reply to the window.
+    """
+
+    def __init__(self, session: Path, address: str, send: Callable[[Reply], None]) -> None:
+        self.send = send
+        self._datastack = open_datastack(address)
+        self._session = open_session(session, datastack=self._datastack, role="worker")
+        self._desk: SiteDesk | None = None
+        self._judge: Judge | None = None
+
+    def close(self) -> None:
+        """Close the session and the datastack."""
+        self._session.close()
+        self._datastack.close()
+
+    def detect(self) -> Iterator[None]:
+        """Find sites; a step is one batch."""
+        fraction: list[float | None] = [None]
+
+        def progress(_label: str, done: float | None) -> None:
+            fraction[0] = done
+
+        for _batch in detect_batches(self._datastack, self._session.catalogue, progress):
+            self.send(Changed())
+            found = self._session.catalogue.counts().sites
+            self.send(JobProgress("detect", f"detecting · {found:,} sites", fraction[0]))
+            yield
+        (self._session.artifacts / DETECTED).touch()
+        found = self._session.catalogue.counts().sites
+        self.send(JobDone("detect", f"{found:,} sites"))
+
+    def judge_all(self, *, again: bool) -> Iterator[None]:
+        """Judge sites; a step is one batch."""
+        desk = self._ready()
+        if self._judge is None:
+            self.send(JobDone("judge", "no model"))
+            return
+        if again:
+            self._session.catalogue.retry()
+        for _batch in judge_batches(desk, self._judge, self._session.catalogue):
+            self.send(Changed())
+            counts = self._session.catalogue.counts()
+            fraction = counts.judged / max(counts.by_kind[SiteKind.ENDPOINT], 1)
+            self.send(JobProgress("judge", f"judging · {counts.judged:,}", min(fraction, 1.0)))
+            yield
+        self.send(JobDone("judge", f"{self._session.catalogue.counts().judged:,} sites judged"))
+
+    def look(self, look: Look) -> None:
+        """Judge one site if that is still to be done, then make its pictures."""
+        site = self._session.catalogue.site(look.site_id)
+        if site is None:
+            self._answer(look, None, "That site is not in this session.")
+            return
+        try:
+            self._judge_now(site)
+            self._make_pictures(look, site)
+        except ProofdeskError as error:
+            self._answer(look, None, f"{error.message} {error.hint}".strip())
+
+    def _judge_now(self, site: Site) -> None:
+        desk = self._ready()
+        if self._judge is None or not site.partners:
+            return
+        if not self._session.catalogue.verdicts(site.id):
+            self._session.catalogue.add_verdicts(desk.judge([site]))
+            self.send(Changed())
+
+    def _make_pictures(self, look: Look, site: Site) -> None:
+        desk = self._ready()
+        partner: Partner | None = site.partners[look.partner_index] if site.partners else None
+        roots = desk.roots(site, partner)
+        pictures = desk.pictures(site, partner, roots)
+        self.send(Looked(look.site_id, look.partner_index, look.generation, pictures, roots))
+
+    def _answer(self, look: Look, roots: tuple[int, int | None] | None, message: str) -> None:
+        self.send(Looked(look.site_id, look.partner_index, look.generation, None, roots, message))
+
+    def _ready(self) -> SiteDesk:
+        """Load the judge once; without one, pictures are still made."""
+        if self._desk is None:
+            try:
+                self._judge = load_judge(None)
+                manifest = self._judge.manifest
+                self.send(JudgeReady(manifest.id, self._judge.provider))
+            except ProofdeskError as error:
+                self.send(JudgeReady("", "", f"{error.message} {error.hint}".strip()))
+            self._desk = SiteDesk(self._datastack, self._judge)
+        return self._desk

@@ -1,0 +1,131 @@
+"""The child process: one loop that detects, draws and judges, the urgent things first.
+
+Long jobs are iterators that are advanced one step at a time; between two steps the
+loop looks for something urgent, such as the pictures of the site on the screen.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.services.worker.messages import (
+    Cancel,
+    Command,
+    Detect,
+    JobDone,
+    JobFailed,
+    JudgeAll,
+    Look,
+    Reply,
+    Stop,
+)
+from connectome.errors import ProofdeskError
+
+if TYPE_CHECKING:
+    from app.services.worker.jobs import Shop
+
+__all__ = ["worker_main"]
+
+NICENESS = 5
+"""The window comes first: on two cores a busy worker must not make it stutter."""
+
+
+def worker_main(connection: Connection, session: str, address: str) -> None:
+    """Run a worker until it is told to stop or the window is gone."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    from app.services.worker.jobs import Shop
+
+    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(connection, commands), daemon=True).start()
+    send_lock = threading.Lock()
+
+    def send(reply: Reply) -> None:
+        with send_lock:
+            connection.send(reply)
+
+    try:
+        shop = Shop(Path(session), address, send)
+    except ProofdeskError as error:
+        send(JobFailed("worker", error.message, error.hint))
+        return
+    try:
+        _Loop(commands, shop).run()
+    finally:
+        shop.close()
+
+
+def _read(connection: Connection, commands: queue.SimpleQueue[Command]) -> None:
+    while True:
+        try:
+            commands.put(connection.recv())
+        except (EOFError, OSError):
+            # The window is gone, perhaps killed. Everything written is in SQLite
+            # already, so the process may end wherever it is.
+            os._exit(0)
+
+
+class _Loop:
+    def __init__(self, commands: queue.SimpleQueue[Command], shop: Shop) -> None:
+        self._commands = commands
+        self._shop = shop
+        self._looks: list[Look] = []
+        self._jobs: dict[str, Iterator[None]] = {}
+        self._stopping = False
+
+    def run(self) -> None:
+        while not self._stopping:
+            self._take(block=not self._looks and not self._jobs)
+            if self._stopping:
+                return
+            if self._looks:
+                self._shop.look(self._looks.pop(0))
+            else:
+                self._advance()
+
+    def _take(self, *, block: bool) -> None:
+        """Take in every waiting command, waiting for one if there is nothing to do."""
+        try:
+            command = self._commands.get(block=block)
+            while True:
+                self._accept(command)
+                command = self._commands.get_nowait()
+        except queue.Empty:
+            return
+
+    def _accept(self, command: Command) -> None:
+        match command:
+            case Stop():
+                self._stopping = True
+            case Look():
+                self._add_look(command)
+            case Detect():
+                self._jobs.setdefault("detect", self._shop.detect())
+            case JudgeAll():
+                self._jobs.setdefault("judge", self._shop.judge_all(again=command.again))
+            case Cancel():
+                if self._jobs.pop(command.job, None) is not None:
+                    self._shop.send(JobDone(command.job, "cancelled"))
+
+    def _add_look(self, look: Look) -> None:
+        """An urgent look replaces older urgent ones: only the newest is on the screen."""
+        if look.urgent:
+            self._looks = [look, *[old for old in self._looks if not old.urgent]]
+        else:
+            self._looks.append(look)
+
+    def _advance(self) -> None:
+        for name, job in list(self._jobs.items()):
+            try:
+                next(job)
+            except StopIteration:
+                del self._jobs[name]
+            except ProofdeskError as error:
+                del self._jobs[name]
+                self._shop.send(JobFailed(name, error.message, error.hint))
