@@ -87,8 +87,8 @@ def _nearest_to_centroid(
 def gaps_filled(labels: NDArray[Any], reach: int) -> NDArray[Any]:
     """Return the labels with unassigned voxels given to the nearest label within ``reach``."""
     distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    filled = labels[tuple(nearest)]
-    return np.where(distance <= reach, filled, labels[(0,) * 3].dtype.type(0))
+    filled: NDArray[Any] = labels[tuple(nearest)]
+    return np.where(distance <= reach, filled, labels.dtype.type(0))
 
 
 def contact_center(labels: NDArray[Any], a: int, b: int, reach: int = 3) -> tuple[int, ...] | None:

@@ -88,9 +88,9 @@ class _Run:
         torch.manual_seed(config.seed)
         self.config = config
         self.epoch = 0
-        self.network = PairNetwork(config.network).to(memory_format=torch.channels_last)
+        self.network = PairNetwork(config.network)
         self.average = AveragedModel(
-            self.network, multi_avg_fn=get_ema_multi_avg_fn(config.averaging), use_buffers=True
+            self.network, multi_avg_fn=_running_average(config.averaging), use_buffers=True
         )
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
@@ -143,6 +143,11 @@ class _Run:
         self.epoch = int(state["epoch"])
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
+
+
+def _running_average(decay: float) -> Callable[..., None]:
+    average: Callable[..., None] = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+    return average
 
 
 def _loss(network: PairNetwork, pictures: Tensor, same: Tensor, smoothing: float) -> Tensor:

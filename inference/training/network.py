@@ -50,7 +50,7 @@ class PairNetwork(nn.Module):
         )
         self.trunk = ResNetModel(resnet)
         # A membrane is two or three pixels wide: the stem keeps half resolution.
-        self.trunk.embedder.pooler = nn.Identity()
+        self.trunk.embedder.pooler = nn.Identity()  # type: ignore[assignment]
         width = 4 * config.hidden[-1]
         self.dropout = nn.Dropout(config.dropout)
         self.bottleneck = nn.Linear(width, config.features)

@@ -1,0 +1,158 @@
+"""The judge that runs an exported network; the only place of onnxruntime."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectome.errors import MissingPackageError, ModelError
+from inference.calibration import probabilities
+from inference.judges.base import Opinion, PairSample
+from inference.models.manifest import ModelManifest
+from inference.models.registry import ModelFolder
+from inference.pictures import pack_pair, unpack_pairs
+
+__all__ = ["OnnxJudge", "run_once"]
+
+_PROVIDERS = {"CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
+"""In the order of preference, with the names that people see."""
+
+
+class OnnxJudge:
+    """Answers for pairs with an ONNX network, on CUDA where there is one, else on the CPU.
+
+    Parameters
+    ----------
+    folder : ModelFolder
+        The verified model.
+    batch : int
+        Pairs per call of the network.
+    threads : int or None
+        Processor threads; every core if None.
+
+    Raises
+    ------
+    MissingPackageError
+        If onnxruntime is not installed.
+    ModelError
+        If the weights cannot be loaded.
+    """
+
+    def __init__(self, folder: ModelFolder, *, batch: int = 32, threads: int | None = None) -> None:
+        self._manifest = folder.manifest
+        self._batch = batch
+        self._spec_hash = folder.manifest.pictures.em_hash
+        self._session = _open(folder.weights, threads or os.cpu_count() or 1)
+        self._provider = _PROVIDERS.get(self._session.get_providers()[0], "CPU")
+        statistics = folder.manifest.out_of_distribution
+        self._statistics = None if statistics is None else statistics.arrays()
+        self._warm_up()
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """What the model is and what it was trained on."""
+        return self._manifest
+
+    @property
+    def provider(self) -> str:
+        """``CUDA`` or ``CPU``."""
+        return self._provider
+
+    def judge(self, samples: Sequence[PairSample]) -> list[Opinion]:
+        """Return one opinion per sample, in order.
+
+        Raises
+        ------
+        ModelError
+            If the pictures were made with another EMSpec than the training pictures.
+        """
+        for sample in samples:
+            self._check(sample)
+        return [
+            opinion
+            for begin in range(0, len(samples), self._batch)
+            for opinion in self._judge_batch(samples[begin : begin + self._batch])
+        ]
+
+    def _check(self, sample: PairSample) -> None:
+        made = sample.slices.spec.hash
+        if made != self._spec_hash:
+            raise ModelError(
+                f"The model {self._manifest.id} was trained on other pictures "
+                f"(EMSpec {self._spec_hash}) than these (EMSpec {made}).",
+                "Cut the slices with the EMSpec of the model's manifest, or train a new model.",
+            )
+
+    def _judge_batch(self, samples: Sequence[PairSample]) -> Iterator[Opinion]:
+        packed = [pack_pair(s.slices, s.segment_a, s.segment_b) for s in samples]
+        started = time.perf_counter()
+        logits, features = self._run(unpack_pairs(packed))
+        each_ms = (time.perf_counter() - started) * 1000 / len(samples)
+        chance = probabilities(logits, self._manifest.calibration.temperature)
+        strange = self._strangeness(features)
+        for row, logit in enumerate(logits):
+            distance = None if strange is None else float(strange[row])
+            yield Opinion(float(chance[row]), float(logit), distance, each_ms)
+
+    def _run(self, pictures: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+        logits, features = self._session.run(
+            ["logits", "features"], {self._manifest.input.name: pictures}
+        )
+        return logits, features
+
+    def _strangeness(self, features: NDArray[Any]) -> NDArray[np.float64] | None:
+        if self._statistics is None:
+            return None
+        mean, precision = self._statistics
+        away = features.astype(np.float64) - mean
+        squared = np.einsum("ni,ij,nj->n", away, precision, away)
+        return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
+
+    def _warm_up(self) -> None:
+        size = self._manifest.input.size_px
+        channels = len(self._manifest.input.channels)
+        try:
+            self._run(np.zeros((1, channels, size, size), np.float32))
+        except Exception as error:  # onnxruntime raises types of its own that it does not export
+            raise ModelError(
+                f"The model {self._manifest.id} does not take the input its manifest describes.",
+                "Restore the model folder from where it came, or train the model again.",
+            ) from error
+
+
+def run_once(weights: Path, pictures: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return logits (n,) and features (n, d) of a network file, on the CPU.
+
+    For exporters that compare a file with the network it was made from.
+    """
+    session = _open(weights, 1, ("CPUExecutionProvider",))
+    logits, features = session.run(["logits", "features"], {"pictures": pictures})
+    return logits, features
+
+
+def _open(weights: Path, threads: int, providers: Sequence[str] = tuple(_PROVIDERS)) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingPackageError(
+            "The package onnxruntime is not installed.",
+            "Install Proofdesk with the extra `onnx` (or `gpu` where there is an NVIDIA GPU).",
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    available = onnxruntime.get_available_providers()
+    wanted = [provider for provider in providers if provider in available]
+    try:
+        return onnxruntime.InferenceSession(str(weights), options, providers=wanted)
+    except Exception as error:  # onnxruntime raises types of its own that it does not export
+        raise ModelError(
+            f"The network {weights} cannot be loaded.",
+            "Restore the model folder from where it came, or train the model again.",
+        ) from error

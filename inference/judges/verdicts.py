@@ -1,0 +1,172 @@
+"""From a site to verdicts: cut the pictures, ask the judge, state where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from connectome.datastack import Datastack
+from connectome.errors import InputError, ProofdeskError, VolumeError
+from connectome.space import BoxNm, PointNm
+from inference.datasets.contacts import contact_center
+from inference.judges.base import Judge, Opinion, PairSample
+from proofreading.sites import Partner, Site
+from proofreading.verdicts import FailedVerdict, Provenance, Verdict
+from rendering.em import cut_slices
+from rendering.spec import EMSpec
+
+__all__ = ["code_version", "cut_pair", "failed", "judge_site", "judge_sites", "verdict"]
+
+CONTACT_REACH_NM = 200.0
+"""How far around the partner's points the contact is looked for."""
+
+
+@cache
+def code_version() -> str:
+    """Return the version of Proofdesk."""
+    try:
+        return version("proofdesk")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def judge_site(judge: Judge, datastack: Datastack, site: Site) -> list[Verdict | FailedVerdict]:
+    """Ask a judge about every partner of a site.
+
+    Returns
+    -------
+    list of Verdict or FailedVerdict
+        One per partner, in the site's order. A failure is a state of the site, never
+        an exception.
+    """
+    return judge_sites(judge, datastack, [site])
+
+
+def judge_sites(
+    judge: Judge, datastack: Datastack, sites: Sequence[Site]
+) -> list[Verdict | FailedVerdict]:
+    """Ask a judge about every partner of several sites, in one batch."""
+    spec = judge.manifest.pictures.em_spec()
+    asked: list[tuple[Site, Partner]] = []
+    samples: list[PairSample] = []
+    results: dict[tuple[str, int], Verdict | FailedVerdict] = {}
+    for site in sites:
+        for partner in site.partners:
+            try:
+                samples.append(cut_pair(datastack, site, partner, spec))
+                asked.append((site, partner))
+            except ProofdeskError as error:
+                results[site.id, partner.supervoxel] = failed(judge, site, partner, error)
+    for (site, partner), result in zip(asked, _opinions(judge, samples), strict=True):
+        results[site.id, partner.supervoxel] = (
+            verdict(judge, site, partner, result)
+            if isinstance(result, Opinion)
+            else failed(judge, site, partner, result)
+        )
+    return [results[s.id, partner.supervoxel] for s in sites for partner in s.partners]
+
+
+def cut_pair(datastack: Datastack, site: Site, partner: Partner, spec: EMSpec) -> PairSample:
+    """Cut the pictures of a site and one partner, around their contact.
+
+    The segments are those that hold the two supervoxels now, which may have changed
+    since the site was found.
+
+    Raises
+    ------
+    VolumeError
+        If the datastack has no microscopy.
+    InputError
+        If the two were joined since the site was found.
+    ProofdeskError
+        If voxels cannot be read.
+    """
+    imagery = datastack.imagery
+    if imagery is None:
+        raise VolumeError(
+            f"The datastack {datastack.name} has no microscopy.",
+            "This model needs it; use another one, or answer without a verdict.",
+        )
+    own, other = _roots_now(datastack, site, partner)
+    if own == other:
+        raise InputError(
+            "The site and its partner are one segment by now.",
+            "Nothing is left to decide here; go on to the next site.",
+        )
+    center = _contact_point(datastack, partner, own, other)
+    slices = cut_slices(imagery, datastack.segmentation, center, spec)
+    return PairSample(slices, own, other)
+
+
+def verdict(judge: Judge, site: Site, partner: Partner, opinion: Opinion) -> Verdict:
+    """Return an opinion as a verdict with its complete provenance."""
+    manifest = judge.manifest
+    provenance = Provenance(
+        model_id=manifest.id,
+        weights_sha256=manifest.sha256,
+        calibration_id=manifest.calibration.id,
+        picture_spec=manifest.pictures.em_hash,
+        code_version=code_version(),
+        provider=judge.provider,
+        latency_ms=opinion.latency_ms,
+        prompt_sha256=None,
+        out_of_distribution=opinion.out_of_distribution,
+    )
+    return Verdict(
+        site_id=site.id,
+        task=manifest.task,
+        partner_supervoxel=partner.supervoxel,
+        probability=opinion.probability,
+        raw_score=opinion.raw_score,
+        made_at=datetime.now(UTC),
+        provenance=provenance,
+    )
+
+
+def failed(judge: Judge, site: Site, partner: Partner, error: ProofdeskError) -> FailedVerdict:
+    """Return an error as a state of the site."""
+    return FailedVerdict(
+        site_id=site.id,
+        task=judge.manifest.task,
+        partner_supervoxel=partner.supervoxel,
+        reason=error.message,
+        hint=error.hint,
+        made_at=datetime.now(UTC),
+    )
+
+
+def _opinions(judge: Judge, samples: Sequence[PairSample]) -> Sequence[Opinion | ProofdeskError]:
+    if not samples:
+        return []
+    try:
+        return judge.judge(samples)
+    except ProofdeskError as error:
+        return [error] * len(samples)
+
+
+def _roots_now(datastack: Datastack, site: Site, partner: Partner) -> tuple[int, int]:
+    if datastack.graph is None:
+        return site.root, partner.root
+    supervoxels = np.array([partner.own_supervoxel, partner.supervoxel], np.uint64)
+    own, other = datastack.graph.roots(supervoxels)
+    return int(own), int(other)
+
+
+def _contact_point(datastack: Datastack, partner: Partner, own: int, other: int) -> PointNm:
+    """Return the middle of the contact near the partner's points, as in training.
+
+    Where the two do not touch there, it is the point between them.
+    """
+    one, two = partner.own_point_nm, partner.point_nm
+    middle = ((one[0] + two[0]) / 2, (one[1] + two[1]) / 2, (one[2] + two[2]) / 2)
+    around = BoxNm.around(middle, partner.distance_nm / 2 + CONTACT_REACH_NM)
+    cutout = datastack.segmentation.read_roots(around)
+    voxel = contact_center(cutout.data, own, other)
+    if voxel is None:
+        return middle
+    x, y, z = (i + o for i, o in zip(reversed(voxel), cutout.first_voxel, strict=True))
+    return cutout.scale.center_of((x, y, z))

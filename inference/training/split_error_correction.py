@@ -1,0 +1,199 @@
+"""The command that trains the judge of split errors: pictures, network, calibration, model."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from connectome.errors import StorageError
+from inference.calibration import calibration_error, fit_temperature, probabilities
+from inference.datasets.folds import Fold, fold_named
+from inference.datasets.volumes import TruthVolume, load_truth_volume
+from inference.judges.verdicts import code_version
+from inference.models.manifest import (
+    Calibration,
+    InputContract,
+    ModelManifest,
+    PictureSpec,
+    TrainingRecord,
+    write_manifest,
+)
+from inference.models.registry import ModelFolder, find_model
+from inference.pictures import NORMALISATION, channel_names
+from inference.training.export import (
+    OPSET,
+    export_onnx,
+    feature_statistics,
+    network_answers,
+)
+from inference.training.loop import LoopConfig, train_network
+from inference.training.material import Material, MaterialConfig, make_material
+from inference.training.network import PairNetwork
+from proofreading.verdicts import Task
+from rendering.spec import EMSpec
+
+__all__ = ["PairTraining", "train_pairs"]
+
+Say = Callable[[str], None]
+
+EPOCHS = {"low": 12, "high": 18}
+"""Epochs per fold: the high block has fewer pairs, so about as many steps."""
+
+
+@dataclass(frozen=True)
+class PairTraining:
+    """Everything that decides what comes out of a training run, besides the data."""
+
+    fold: str = "low"
+    spec: EMSpec = field(default_factory=EMSpec)
+    material: MaterialConfig = field(default_factory=MaterialConfig)
+    loop: LoopConfig = field(default_factory=LoopConfig)
+
+    @classmethod
+    def of_fold(cls, fold: str, *, epochs: int | None = None, threads: int = 1) -> PairTraining:
+        """Return the settings of the shipped model of a fold."""
+        chosen = EPOCHS[fold_named(fold).name] if epochs is None else epochs
+        return cls(fold=fold, loop=LoopConfig(epochs=chosen, threads=threads))
+
+
+def train_pairs(
+    data: Path, out: Path, settings: PairTraining | None = None, say: Say | None = None
+) -> ModelFolder:
+    """Train on one fold of a truth volume and write a model folder.
+
+    Parameters
+    ----------
+    data : Path
+        Folder with ``em.npz`` and ``labels.npz``.
+    out : Path
+        Where ``model.onnx``, ``manifest.json``, ``config.json`` and the checkpoint go.
+        An interrupted run with the same settings goes on from its checkpoint.
+    say : callable, optional
+        Called with one line of progress at a time.
+
+    Raises
+    ------
+    VolumeError
+        If the data cannot be read.
+    StorageError
+        If ``out`` holds a run with other settings, or cannot be written.
+    ModelError
+        If the exported file does not answer like the network.
+    """
+    chosen = PairTraining() if settings is None else settings
+    tell = say or (lambda _: None)
+    fold = fold_named(chosen.fold)
+    volume = load_truth_volume(data)
+    _claim(out, chosen, volume)
+    with tempfile.TemporaryDirectory(prefix="proofdesk-train-") as scratch:
+        tell(f"cutting the pictures of {volume.name}, fold {fold.name}")
+        material = make_material(volume, fold, chosen.spec, chosen.material, Path(scratch))
+        tell(f"{len(material.watershed)} watershed and {len(material.coarse)} coarser pictures")
+        network = train_network(
+            (material.watershed, material.coarse),
+            chosen.loop,
+            out / "checkpoint.pt",
+            lambda epoch, loss: tell(f"epoch {epoch} of {chosen.loop.epochs}: loss {loss:.4f}"),
+        )
+        manifest = _finished(network, material, volume, fold, chosen, out)
+    write_manifest(out, manifest)
+    tell(f"wrote {out / manifest.file} and its manifest")
+    return find_model(str(out))
+
+
+def _claim(out: Path, settings: PairTraining, volume: TruthVolume) -> None:
+    """Make ``out`` the folder of this run and no other."""
+    # How many cores it uses does not change what a run is.
+    same_run = replace(settings, loop=replace(settings.loop, threads=1))
+    config = {"dataset_sha256": volume.sha256, "settings": asdict(same_run)}
+    text = json.dumps(config, indent=1, sort_keys=True) + "\n"
+    path = out / "config.json"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.read_text(encoding="utf-8") != text:
+            raise StorageError(
+                f"The folder {out} holds a training run with other settings or data.",
+                "Name another folder, or remove that one.",
+            )
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"The folder {out} cannot be written.", "Name a folder that can be written."
+        ) from error
+
+
+def _finished(
+    network: PairNetwork,
+    material: Material,
+    volume: TruthVolume,
+    fold: Fold,
+    settings: PairTraining,
+    out: Path,
+) -> ModelManifest:
+    logits, held_features = network_answers(network, material.held_out)
+    _, features = network_answers(network, material.watershed)
+    calibration = fit_temperature(logits, material.held_out.same, material.held_out_block)
+    digest = export_onnx(network, settings.spec.size_px, out / "model.onnx", material.held_out)
+    return ModelManifest(
+        id=f"resnet-pairs-{volume.name}-{fold.name}",
+        task=Task.SPLIT_ERROR_CORRECTION,
+        sha256=digest,
+        onnx_opset=OPSET,
+        parameters=sum(p.numel() for p in network.parameters()),
+        input=InputContract(
+            channels=channel_names(settings.spec),
+            size_px=settings.spec.size_px,
+            normalisation=NORMALISATION,
+        ),
+        pictures=PictureSpec.of(settings.spec),
+        labels=("two neurons", "one neuron"),
+        calibration=calibration,
+        out_of_distribution=feature_statistics(features, held_features),
+        training=_record(volume, fold, settings, len(material.watershed) + len(material.coarse)),
+        metrics=_held_out_metrics(logits, material, calibration),
+        licence=f"weights GPL-3.0-or-later; trained on {volume.name}, {volume.licence}",
+        code_version=code_version(),
+    )
+
+
+def _record(
+    volume: TruthVolume, fold: Fold, settings: PairTraining, samples: int
+) -> TrainingRecord:
+    depth = volume.em.shape[0]
+    return TrainingRecord(
+        dataset=volume.name,
+        dataset_sha256=volume.sha256,
+        fold=fold.name,
+        trained_on=f"contacts in sections {_sections(fold.train_z, depth)}",
+        must_not_be_tested_on=f"anything but contacts in sections {_sections(fold.test_z, depth)}",
+        samples=samples,
+        seed=settings.loop.seed,
+        epochs=settings.loop.epochs,
+        licence=volume.licence,
+    )
+
+
+def _sections(bounds: tuple[int, int], depth: int) -> str:
+    return f"{bounds[0]} to {min(bounds[1], depth) - 1}"
+
+
+def _held_out_metrics(
+    logits: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+    material: Material,
+    calibration: Calibration,
+) -> dict[str, float]:
+    """Return figures on the calibration block, inside the training block: not a test."""
+    truth = material.held_out.same
+    yes = logits > 0
+    balanced = (yes[truth].mean() + (~yes[~truth]).mean()) / 2
+    chance = probabilities(logits, calibration.temperature)
+    return {
+        "calibration_block_balanced_accuracy": round(float(balanced), 4),
+        "calibration_block_ece_15": round(calibration_error(chance, truth), 4),
+        "calibration_block_pairs": float(len(truth)),
+    }
