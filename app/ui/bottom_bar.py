@@ -20,7 +20,7 @@ from app.services.actions import ACTIONS, Action
 from app.services.model import Job, Phase, Snapshot
 from app.ui.help_overlay import keycap
 from app.ui.theme import GRID
-from app.ui.widgets import button, label, shown
+from app.ui.widgets import button, label, set_tone, shown
 
 __all__ = ["BottomBar", "JobLine", "KeyButton"]
 
@@ -73,8 +73,10 @@ class JobLine(QWidget):
         running = job.phase in (Phase.LOADING, Phase.PARTIAL)
         percent = f" {job.fraction * 100:.0f} %" if running and job.fraction is not None else ""
         others = f"  (+{more} more)" if more else ""
+        failed = " failed" if job.phase is Phase.FAILED else ""
+        set_tone(self.words, "error" if failed else "dim")
         detail = f" · {job.text}" if job.text else ""
-        self.words.setText(f"{job.label}{percent}{others}")
+        self.words.setText(f"{job.label}{failed}{percent}{others}")
         self.words.setToolTip(f"{job.label}{percent}{detail}")
         shown(self.bar, when=running)
         shown(self.stop, when=running)
@@ -124,7 +126,7 @@ class BottomBar(QFrame):
         key.setToolTip(f"{key.toolTip()}; right click to give a reason")
         menu = QMenu(key)
         for reason in SKIP_REASONS:
-            if entry := menu.addAction(f"skip: {reason}"):
+            if (entry := menu.addAction(f"skip: {reason}")) is not None:
                 entry.triggered.connect(lambda _checked, r=reason: skip(r))
         key.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         key.customContextMenuRequested.connect(lambda at: menu.popup(key.mapToGlobal(at)))
@@ -138,6 +140,7 @@ class BottomBar(QFrame):
         self.last.setText("" if last is None else last.text)
         self.last.setToolTip("" if last is None else f"{last.text}. Z takes it back.")
         active = [job for job in snapshot.jobs if job.phase in (Phase.LOADING, Phase.PARTIAL)]
-        shown(self.job, when=bool(active))
-        if active:
-            self.job.show_job(active[0], len(active) - 1)
+        told = active or [job for job in snapshot.jobs if job.phase is Phase.FAILED]
+        shown(self.job, when=bool(told))
+        if told:
+            self.job.show_job(told[0], len(told) - 1)

@@ -94,9 +94,9 @@ class ExportDialog(QDialog):
         self.table.setShowGrid(False)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
         self.table.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        if rows := self.table.verticalHeader():
+        if (rows := self.table.verticalHeader()) is not None:
             rows.hide()
-        if columns := self.table.horizontalHeader():
+        if (columns := self.table.horizontalHeader()) is not None:
             columns.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
             columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
             columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -180,4 +180,8 @@ class ExportDialog(QDialog):
             return job.text or "The export stopped."
         wrong = sum(not edit.ok for edit in self.edits.edits)
         total = f"{len(self.edits.edits):,} edits"
-        return f"{total}, {wrong} need a look" if wrong else f"{total}. Each is sent exactly once."
+        return (
+            f"{total}; {wrong} cannot simply be sent"
+            if wrong
+            else f"{total}. Each is sent exactly once."
+        )

@@ -32,7 +32,8 @@ def keycap(text: str) -> QLabel:
     """Return a key as it looks on a keyboard."""
     made = QLabel(text)
     made.setAlignment(Qt.AlignmentFlag.AlignCenter)
-    made.setMinimumSize(22, 20)
+    made.setMinimumWidth(22)
+    made.setFixedHeight(22)
     # Inline, so that caps keep their look inside buttons whose own rules would win.
     t = theme()
     made.setStyleSheet(

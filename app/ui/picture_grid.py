@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from PyQt6.QtCore import QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QRect, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
     QImage,
@@ -14,16 +14,16 @@ from PyQt6.QtGui import (
     QPixmap,
     QResizeEvent,
 )
-from PyQt6.QtWidgets import QGridLayout, QSizePolicy, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
 from app.ui.overlay import Overlay
 from app.ui.ports import PictureLike
 from app.ui.theme import GRID, theme, ui_font
-from app.ui.widgets import label
+from app.ui.widgets import label, shown
 
 __all__ = ["EnlargedPicture", "PictureGrid", "PictureTile", "to_pixmap"]
 
-_COLUMNS = 3
+_PLANES = 3
 _GAP = GRID // 2
 _LEAST = 64
 _WELL_SEEN = 160
@@ -45,13 +45,11 @@ class PictureTile(QWidget):
 
     clicked = pyqtSignal()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.picture: PictureLike | None = None
         self._pixmap: QPixmap | None = None
         self._sentence = ""
-        self.setMinimumSize(_LEAST, _LEAST)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def show_picture(self, picture: PictureLike) -> None:
         """Show a picture; converts pixels only when they are others."""
@@ -87,19 +85,20 @@ class PictureTile(QWidget):
         side = min(self.width(), self.height())
         square = QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
         if self._pixmap is None:
-            self._paint_sentence(painter)
+            _paint_sentence(painter, self.rect(), self._sentence)
         else:
             painter.drawPixmap(square, self._pixmap, QRectF(self._pixmap.rect()))
         if self.picture is not None:
             _paint_caption(painter, square, self.picture.caption)
         painter.end()
 
-    def _paint_sentence(self, painter: QPainter) -> None:
-        painter.fillRect(self.rect(), QColor(theme().ground))
-        painter.setPen(QColor(theme().faint))
-        painter.setFont(ui_font())
-        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-        painter.drawText(self.rect().adjusted(GRID, GRID, -GRID, -GRID), flags, self._sentence)
+
+def _paint_sentence(painter: QPainter, place: QRect, text: str) -> None:
+    painter.fillRect(place, QColor(theme().ground))
+    painter.setPen(QColor(theme().dim))
+    painter.setFont(ui_font())
+    flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+    painter.drawText(place.adjusted(GRID, GRID, -GRID, -GRID), flags, text)
 
 
 def _paint_caption(painter: QPainter, square: QRectF, caption: str) -> None:
@@ -115,42 +114,67 @@ def _paint_caption(painter: QPainter, square: QRectF, caption: str) -> None:
 
 
 class PictureGrid(QWidget):
-    """Two rows of three squares: views above, slices below."""
+    """Three views and three slices, as large as the room allows.
+
+    In a wide place views stand above slices; in a high one they stand beside them.
+    """
 
     enlarge = pyqtSignal(object)
 
     def __init__(self) -> None:
         super().__init__()
-        self.tiles = [PictureTile() for _ in range(2 * _COLUMNS)]
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(_GAP)
-        for number, tile in enumerate(self.tiles):
-            grid.addWidget(tile, number // _COLUMNS, number % _COLUMNS)
+        self.sentence = ""
+        self.tiles = [PictureTile(self) for _ in range(2 * _PLANES)]
+        for tile in self.tiles:
             tile.clicked.connect(lambda t=tile: self.enlarge.emit(t.picture))
+        self.setMinimumHeight(2 * _LEAST + _GAP)
 
     def show_pictures(
         self, views: Mapping[str, PictureLike], slices: Mapping[str, PictureLike]
     ) -> None:
         """Show what there is; a view that was not made leaves its place empty."""
-        for row, pictures in enumerate((views, slices)):
-            for column, tile in enumerate(self.tiles[row * _COLUMNS : (row + 1) * _COLUMNS]):
-                chosen = list(pictures.values())[column : column + 1]
-                if chosen:
-                    tile.show_picture(chosen[0])
+        self._say("")
+        for first, pictures in ((0, views), (_PLANES, slices)):
+            found = list(pictures.values())
+            for place, tile in enumerate(self.tiles[first : first + _PLANES]):
+                if place < len(found):
+                    tile.show_picture(found[place])
                 else:
                     tile.show_sentence("")
 
     def show_sentence(self, text: str) -> None:
-        """Empty every place and say why in the first row's middle."""
-        for number, tile in enumerate(self.tiles):
-            tile.show_sentence(text if number == 1 else "")
+        """Show a sentence in the place of all pictures."""
+        self._say(text)
+
+    def _say(self, text: str) -> None:
+        self.sentence = text
+        for tile in self.tiles:
+            shown(tile, when=not text)
+        self.update()
+
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, ARG002
+        """Paint the sentence, if there is one."""
+        if self.sentence:
+            painter = QPainter(self)
+            _paint_sentence(painter, self.rect(), self.sentence)
+            painter.end()
 
     def resizeEvent(self, a0: QResizeEvent | None) -> None:  # noqa: N802
-        """Never be higher than two rows of squares."""
+        """Place the tiles."""
         super().resizeEvent(a0)
-        side = (self.width() - (_COLUMNS - 1) * _GAP) / _COLUMNS
-        self.setMaximumHeight(max(2 * _LEAST + _GAP, round(2 * side + _GAP)))
+        beside = _side(self.width(), self.height(), 2, _PLANES)
+        above = _side(self.width(), self.height(), _PLANES, 2)
+        side, columns = (beside, 2) if beside > above else (above, _PLANES)
+        left = (self.width() - columns * side - (columns - 1) * _GAP) // 2
+        for number, tile in enumerate(self.tiles):
+            group, plane = divmod(number, _PLANES)
+            row, column = (plane, group) if columns == 2 else (group, plane)
+            tile.setGeometry(left + column * (side + _GAP), row * (side + _GAP), side, side)
+
+
+def _side(width: int, height: int, columns: int, rows: int) -> int:
+    """Return the edge of the largest squares that fit."""
+    return min((width - (columns - 1) * _GAP) // columns, (height - (rows - 1) * _GAP) // rows)
 
 
 class EnlargedPicture(Overlay):
@@ -172,10 +196,10 @@ class EnlargedPicture(Overlay):
         parent = self.parentWidget()
         if rgb is None or parent is None:
             return
-        shown: PictureLike = picture  # type: ignore[assignment]  # has rgb: a grid's tile sent it
+        chosen: PictureLike = picture  # type: ignore[assignment]  # has rgb: a grid's tile sent it
         side = min(parent.width(), parent.height()) - 14 * GRID
         self.tile.setFixedSize(side, side)
-        self.tile.show_picture(shown)
-        width_nm = shown.nm_per_px * rgb.shape[1]
-        self._scale.setText(f"{shown.caption} · {width_nm:,.0f} nm across · Esc closes")
+        self.tile.show_picture(chosen)
+        width_nm = chosen.nm_per_px * rgb.shape[1]
+        self._scale.setText(f"{chosen.caption} · {width_nm:,.0f} nm across · Esc closes")
         self.open()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import QModelIndex, QTimer
+from PyQt6.QtCore import QModelIndex, Qt, QTimer
 from PyQt6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -25,7 +25,7 @@ from app.ui.widgets import Message, button, label, shown, title
 __all__ = ["FOLDED_WIDTH", "QueueDock"]
 
 FOLDED_WIDTH = 88
-_OPEN_WIDTH = 336
+_OPEN_WIDTH = 368
 _MOST = 16_777_215
 _FILTER_MS = 120
 
@@ -47,24 +47,25 @@ class QueueTable(QTableView):
         self._size_sections()
 
     def _size_sections(self) -> None:
-        if rows := self.verticalHeader():
+        if (rows := self.verticalHeader()) is not None:
             rows.hide()
             rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
             rows.setDefaultSectionSize(ROW_HEIGHT)
-        if columns := self.horizontalHeader():
+        if (columns := self.horizontalHeader()) is not None:
             columns.setSectionsClickable(False)
             columns.setHighlightSections(False)
+            columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
             columns.setMinimumSectionSize(32)
             columns.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
             columns.setSectionResizeMode(Column.CHANCE, QHeaderView.ResizeMode.Stretch)
-        for column, width in ((Column.A, 96), (Column.B, 96), (Column.ANSWER, 60)):
+        for column, width in ((Column.A, 80), (Column.B, 80), (Column.ANSWER, 64)):
             self.setColumnWidth(column, width)
 
     def fold(self, *, folded: bool) -> None:
         """Keep only the first column."""
         for column in (Column.A, Column.B, Column.ANSWER):
             self.setColumnHidden(column, folded)
-        if columns := self.horizontalHeader():
+        if (columns := self.horizontalHeader()) is not None:
             columns.setHidden(folded)
 
 
@@ -90,7 +91,7 @@ class QueueDock(QWidget):
         self._typing.timeout.connect(self._apply_filter)
         self.filter.textChanged.connect(lambda _text: self._typing.start())
         self._build(toggle_fold)
-        self.refresh()
+        self.set_folded(folded=False)
 
     def _build(self, toggle_fold: Callable[[], None]) -> None:
         self.title = title("QUEUE")
@@ -128,6 +129,11 @@ class QueueDock(QWidget):
         self.setMinimumWidth(FOLDED_WIDTH if folded else _OPEN_WIDTH)
         self.setMaximumWidth(FOLDED_WIDTH if folded else _MOST)
         self.refresh()
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether any site is listed."""
+        return self.model.rowCount() > 0
 
     def focus_filter(self) -> None:
         """Put the cursor into the filter."""

@@ -9,7 +9,7 @@ from PyQt6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
 from app.services.model import QueueRow
 from app.ui.ports import QueuePort
-from app.ui.widgets import short_id
+from app.ui.widgets import tail_id
 
 __all__ = ["ROW_ROLE", "Column", "QueueModel"]
 
@@ -92,9 +92,9 @@ class QueueModel(QAbstractTableModel):
 
 def _text(row: QueueRow, column: Column) -> str:
     if column is Column.A:
-        return short_id(row.root)
+        return tail_id(row.root)
     if column is Column.B:
-        return short_id(row.partner_root)
+        return tail_id(row.partner_root)
     if column is Column.ANSWER:
         return "retry" if row.failed and row.answer is None else (row.answer or "")
     if row.failed:

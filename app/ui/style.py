@@ -17,12 +17,13 @@ QToolTip { background: $raised; color: $text; border: 1px solid $line; padding: 
 #queueDock, #verdictDock { background: $panel; }
 #stage { background: $ground; }
 
+QToolBar { border: none; padding: 0; spacing: 0; background: $panel; }
 QLabel { background: transparent; }
 QLabel[tone="dim"] { color: $dim; }
 QLabel[tone="faint"] { color: $faint; }
 QLabel[tone="error"] { color: $error; }
 QLabel[chip="A"], QLabel[chip="B"] {
-  color: #ffffff; border-radius: 3px; padding: 0 5px; font-weight: 600;
+  color: #ffffff; border-radius: 3px; font-weight: 600;
 }
 QLabel[chip="A"] { background: $a; }
 QLabel[chip="B"] { background: $b; color: #1b1e22; }

@@ -117,7 +117,7 @@ class TopBar(QFrame):
         self._show_judge(snapshot.judge)
 
     def _show_judge(self, judge: JudgeStatus) -> None:
-        words = [word for word in (judge.model, judge.provider) if word]
+        words = [word for word in (judge.model or "judge", judge.provider) if word]
         if judge.phase is not Phase.READY:
             words.append(_NAMES[judge.phase])
         self.judge.setText(" · ".join(words))

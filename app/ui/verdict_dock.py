@@ -10,7 +10,7 @@ from app.ui.picture_grid import PictureGrid
 from app.ui.ports import WorkbenchPort
 from app.ui.probability_bar import ProbabilityBar
 from app.ui.theme import COLOR_B, GRID, question_font
-from app.ui.widgets import Message, button, chip, label, short_id, shown, title
+from app.ui.widgets import Message, button, chip, label, set_tone, short_id, shown, title
 from proofreading.sites import SiteKind
 
 __all__ = ["VerdictDock"]
@@ -58,13 +58,12 @@ class VerdictDock(QWidget):
         column.setSpacing(GRID)
         column.addWidget(self.question)
         column.addLayout(self._pair_line())
-        column.addWidget(self.pictures, 4)
+        column.addWidget(self.pictures, 1)
         column.addWidget(self.bar)
         column.addLayout(said)
         column.addWidget(self.partners_title)
         column.addWidget(self.partners)
         column.addWidget(self.answered)
-        column.addStretch(1)
 
     def _pair_line(self) -> QHBoxLayout:
         self.kind = label("", "dim")
@@ -96,6 +95,8 @@ class VerdictDock(QWidget):
                 f"All {total:,} sites are answered.",
                 "Export the accepted edits, or press Z to undo.",
             )
+        elif not total:
+            self.message.say("No site is open.", "The first one opens when sites are found.")
         else:
             self.message.say("No site is open.", "Choose one in the queue, or press Space.")
 
@@ -130,11 +131,7 @@ class VerdictDock(QWidget):
         self.bar.show_value(None if verdict is None else verdict.probability, word)
         failed = phase is Phase.FAILED
         shown(self.retry, when=failed)
-        tone = "error" if failed else "dim"
-        if self.provenance.property("tone") != tone:
-            self.provenance.setProperty("tone", tone)
-            if style := self.provenance.style():
-                style.polish(self.provenance)
+        set_tone(self.provenance, "error" if failed else "dim")
         self.provenance.setText(_provenance(current))
 
 

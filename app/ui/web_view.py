@@ -140,7 +140,7 @@ class WebView(QWidget):
             return
         self._ready = True
         # The widget that gets the mouse exists only once a page has been drawn.
-        if proxy := self.view.focusProxy():
+        if (proxy := self.view.focusProxy()) is not None:
             proxy.removeEventFilter(self.gate)
             proxy.installEventFilter(self.gate)
         self.loaded.emit()

@@ -9,7 +9,18 @@ from PyQt6.QtWidgets import QFrame, QLabel, QPushButton, QSizePolicy, QVBoxLayou
 
 from app.ui.theme import GRID, ui_font
 
-__all__ = ["Message", "button", "chip", "label", "rule", "short_id", "shown", "title"]
+__all__ = [
+    "Message",
+    "button",
+    "chip",
+    "label",
+    "rule",
+    "set_tone",
+    "short_id",
+    "shown",
+    "tail_id",
+    "title",
+]
 
 
 def label(text: str = "", tone: str = "", *, wrap: bool = False) -> QLabel:
@@ -20,6 +31,15 @@ def label(text: str = "", tone: str = "", *, wrap: bool = False) -> QLabel:
     if tone:
         made.setProperty("tone", tone)
     return made
+
+
+def set_tone(made: QLabel, tone: str) -> None:
+    """Change the tone of a line of text."""
+    if made.property("tone") != tone:
+        made.setProperty("tone", tone)
+        # The style sheet looks at properties only when told to.
+        if (style := made.style()) is not None:
+            style.polish(made)
 
 
 def title(text: str) -> QLabel:
@@ -33,7 +53,8 @@ def chip(letter: str) -> QLabel:
     """Return the letter A or B on its colour."""
     made = QLabel(letter)
     made.setProperty("chip", letter)
-    made.setFixedHeight(18)
+    made.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    made.setFixedSize(20, 18)
     return made
 
 
@@ -61,6 +82,14 @@ def short_id(value: int | None) -> str:
         return "–"
     text = str(value)
     return text if len(text) <= 9 else f"{text[:4]}…{text[-4:]}"
+
+
+def tail_id(value: int | None) -> str:
+    """Return an id's last five digits, for narrow columns."""
+    if value is None:
+        return "–"
+    text = str(value)
+    return text if len(text) <= 6 else f"…{text[-5:]}"
 
 
 def shown(widget: QWidget, *, when: bool) -> None:
@@ -99,11 +128,7 @@ class Message(QWidget):
         action: tuple[str, Callable[[], object]] | None = None,
     ) -> None:
         """Show a sentence, a remedy and a button."""
-        tone = "error" if error else ""
-        if self._text.property("tone") != tone:
-            self._text.setProperty("tone", tone)
-            if style := self._text.style():
-                style.polish(self._text)
+        set_tone(self._text, "error" if error else "")
         self._text.setText(text)
         self._hint.setText(hint)
         shown(self._hint, when=bool(hint))

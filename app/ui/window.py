@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt
+from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QResizeEvent
 from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
 
@@ -29,6 +29,7 @@ _QUEUE_MS = 50
 _REST_MS = 16
 _ROOMY = 1440
 _VERDICT_SHARE = 0.29
+_VERDICT_LEAST = 440
 
 
 class MainWindow(QMainWindow):
@@ -74,7 +75,7 @@ class MainWindow(QMainWindow):
         )
         self.keys.install()
         self._rest = Coalescer(self._show_rest, _REST_MS, self)
-        self._rows = Coalescer(self.queue.refresh, _QUEUE_MS, self)
+        self._rows = Coalescer(self._show_rows, _QUEUE_MS, self)
         self._connect_viewer()
         workbench.subscribe(self._changed)
         self._changed()
@@ -123,7 +124,7 @@ class MainWindow(QMainWindow):
         bar.setObjectName("answers")
         bar.setMovable(False)
         bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        if toggle := bar.toggleViewAction():
+        if (toggle := bar.toggleViewAction()) is not None:
             toggle.setEnabled(False)
         bar.addWidget(self.bottom)
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
@@ -154,6 +155,10 @@ class MainWindow(QMainWindow):
         self.toasts.show_notices(snapshot.notices + self._notices)
         if self.export_dialog is not None and self.export_dialog.isVisible():
             self.export_dialog.show_snapshot(snapshot)
+
+    def _show_rows(self) -> None:
+        self.queue.refresh()
+        self._fold_by_width()
 
     def notify(self, text: str, remedy: str = "", level: Level = Level.ERROR) -> None:
         """Show a notice of the window's own."""
@@ -216,15 +221,21 @@ class MainWindow(QMainWindow):
             self.addDockWidget(area, dock)
             dock.show()
         self._fold_by_width()
-        self._size_docks()
+        # Docks have no width before the first layout.
+        QTimer.singleShot(0, self._size_docks)
 
     def _size_docks(self) -> None:
-        widths = [self.queue.minimumWidth(), round(self.width() * _VERDICT_SHARE)]
+        widths = [
+            self.queue.minimumWidth(),
+            max(_VERDICT_LEAST, round(self.width() * _VERDICT_SHARE)),
+        ]
         self.resizeDocks([self.queue_dock, self.verdict_dock], widths, Qt.Orientation.Horizontal)
 
     def _fold_by_width(self) -> None:
         chosen = self._layouts.fold_choice
-        folded = self.width() < _ROOMY if chosen is None else chosen
+        narrow = self.width() < _ROOMY
+        # An empty queue has something to say, for which a strip is too narrow.
+        folded = self.queue.has_rows and (narrow if chosen is None else chosen)
         if folded != self.queue.folded:
             self.queue.set_folded(folded=folded)
 
@@ -236,7 +247,8 @@ class MainWindow(QMainWindow):
         self._fold_by_width()
 
     def load(self) -> None:
-        """Load the viewer's page."""
+        """Load the viewer's page and give it the focus: no key is meant for the filter."""
+        self.web.view.setFocus()
         self.web.load()
 
     def closeEvent(self, a0: QCloseEvent | None) -> None:  # noqa: N802
