@@ -40,8 +40,9 @@ def prepare_environment() -> None:
 
 def graphics_error(cause: BaseException) -> GraphicsError:
     """Return the error for a machine that cannot draw."""
-    first = str(cause).strip().split("\n")[0][:200]
-    return GraphicsError(f"The meshes cannot be drawn on this machine ({first}).", _REMEDY)
+    # wgpu puts the reason last, followed by every driver it has tried.
+    reason = (str(cause).strip().split("\n")[-1].strip().split(";")[0] or repr(cause))[:200]
+    return GraphicsError(f"Meshes cannot be drawn on this machine: {reason}.", _REMEDY)
 
 
 @lru_cache(maxsize=1)

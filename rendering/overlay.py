@@ -111,13 +111,19 @@ def _cross_hair(draw: ImageDraw.ImageDraw, size: tuple[int, int], ink: Color, ha
     """Draw four short strokes that point at the centre and leave it free."""
     width, height = size
     unit = min(size)
-    gap, length = max(unit // 18, 4), max(unit // 28, 4)
-    # The centre lies between two pixels where the size is even.
-    cx, cy = (width - 1) / 2, (height - 1) / 2
-    for dx, dy in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-        line = (cx + dx * gap, cy + dy * gap, cx + dx * (gap + length), cy + dy * (gap + length))
-        draw.line(line, fill=halo, width=4)
-        draw.line(line, fill=ink, width=2)
+    gap, length = max(unit // 18, 4), max(unit // 26, 4)
+    # The centre lies between two pixels where the size is even: strokes two wide meet it.
+    left, top = (width - 1) // 2, (height - 1) // 2
+    right, bottom = width // 2, height // 2
+    strokes = (
+        (left - gap - length, top, left - gap, bottom),
+        (right + gap, top, right + gap + length, bottom),
+        (left, top - gap - length, right, top - gap),
+        (left, bottom + gap, right, bottom + gap + length),
+    )
+    for x0, y0, x1, y1 in strokes:
+        draw.rectangle((x0 - 1, y0 - 1, x1 + 1, y1 + 1), fill=halo)
+        draw.rectangle((x0, y0, x1, y1), fill=ink)
 
 
 def _scale_bar(
