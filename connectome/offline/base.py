@@ -126,12 +126,27 @@ class BaseGraph:
         key = self.sv_chunk_keys
         return np.flatnonzero(key[self.edge_a] != key[self.edge_b]).astype(np.int64)
 
+    @cached_property
+    def _chunk_starts(self) -> NDArray[np.int64]:
+        """Position of the first supervoxel of each chunk, chunks in the order of their ids."""
+        corners = np.indices(self.layout.grid).reshape(3, -1).T
+        keys = self.layout.pack(1, corners, np.zeros(len(corners)))
+        return np.searchsorted(self.sv_ids, keys).astype(np.int64)
+
     def positions(self, supervoxels: Ids) -> NDArray[np.int64]:
-        """Return the position of each supervoxel, -1 where there is none, shape (n,)."""
+        """Return the position of each supervoxel, -1 where there is none, shape (n,).
+
+        Ingest numbers the supervoxels of a chunk 1, 2, 3 and so on, so the id itself says
+        where to look; that is several times faster than a search among a million.
+        """
         if self.sv_ids.size == 0:
             return np.full(len(supervoxels), -1, dtype=np.int64)
-        found = np.searchsorted(self.sv_ids, supervoxels)
-        found = np.minimum(found, self.sv_ids.size - 1)
+        chunk = self.layout.chunk_of(supervoxels, 1)
+        number = self.layout.segment_of(supervoxels, 1).astype(np.int64)
+        _, ny, nz = self.layout.grid
+        linear = (chunk[:, 0] * ny + chunk[:, 1]) * nz + chunk[:, 2]
+        start = self._chunk_starts[np.minimum(linear, len(self._chunk_starts) - 1)]
+        found = np.clip(start + number - 1, 0, self.sv_ids.size - 1)
         return np.where(self.sv_ids[found] == supervoxels, found, -1)
 
     def chunk_span(self, chunk: tuple[int, int, int]) -> tuple[int, int]:

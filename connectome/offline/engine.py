@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -132,11 +132,14 @@ class GraphEngine:
         stop_layer : int, optional
             Return the highest ancestor at or below this layer instead.
         """
-        self._require(ids[ids != 0])
-        state = self.state_at(timestamp)
+        ids = np.asarray(ids, dtype=np.uint64)
+        found = reading.ancestors(self.state_at(timestamp), ids, stop_layer)
+        lost = (found == 0) & (ids != 0)
+        if lost.any():
+            self._require(ids[lost])
         if timestamp is not None and _to_ms(timestamp) < self._base.created_ms:
             return np.zeros(len(ids), dtype=np.uint64)
-        return reading.ancestors(state, ids, stop_layer)
+        return found
 
     def leaves(
         self,
@@ -386,7 +389,7 @@ class GraphEngine:
         def plan(state: GraphState) -> Switches:
             return _checked_switches(state, on, off)
 
-        return self._edit(kind, found.id, user, {}, plan)
+        return self._edit(kind, found.id, user, _reverted(found.request, kind), plan)
 
     def _edit(
         self, kind: str, target: int | None, user: str, request: dict[str, Any], plan: _Plan
@@ -434,14 +437,10 @@ class GraphEngine:
                 details[name] = operation.request[name]
         if operation.kind in ("undo", "redo"):
             details[f"{operation.kind}_operation_id"] = operation.target
-        if "added_edges" in operation.request:
-            details["added_edges"] = [[int(a), int(b)] for a, b in operation.request["added_edges"]]
-        if operation.target is not None:
-            rows = operation.off if len(operation.off) else operation.on
-            name = "removed_edges" if len(operation.off) else "added_edges"
-            a, b = self.state.edge_ends(rows)
-            ids = self._base.sv_ids
-            details[name] = [[int(i), int(j)] for i, j in zip(ids[a], ids[b], strict=True)]
+        for name in ("added_edges", "removed_edges"):
+            if name in operation.request:
+                pairs = operation.request[name]
+                details[name] = [[int(a), int(b)] for a, b in pairs]
         return details
 
 
@@ -457,6 +456,13 @@ def _checked_switches(state: GraphState, on: Rows, off: Rows) -> Switches:
     elif bool((root_a == root_b).all()):
         raise GraphRefusalError(400, "Supervoxels must belong to different objects.")
     return Switches.of(on=on[~state.edge_active[on]], off=off)
+
+
+def _reverted(request: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Return what the log says of an undo or redo: the edges asked for, the other way round."""
+    other = {"added_edges": "removed_edges", "removed_edges": "added_edges"}
+    names = other if kind == "undo" else {name: name for name in other}
+    return {names.get(key, key): value for key, value in request.items()}
 
 
 def _to_ms(seconds: float) -> int:

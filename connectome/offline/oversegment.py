@@ -38,5 +38,5 @@ def oversegment(
     size = [max(3, 2 * round(_SEED_NM / 2 / v) + 1) for v in zyx]
     peak = (smooth == ndimage.maximum_filter(smooth, size=size)) & mask
     seeds, _ = ndimage.label(peak, structure=np.ones((3, 3, 3)))
-    labels = watershed(-smooth, markers=seeds, mask=mask)
+    labels = watershed(-smooth, markers=seeds, mask=mask)  # type: ignore[no-untyped-call]
     return np.asarray(labels, dtype=np.uint32)

@@ -76,12 +76,12 @@ def cut_supervoxels(supervoxels: Volume, segmentation: Volume, layout: ChunkLayo
     piece = np.concatenate(pieces)
     names = np.zeros(int(segment.max()) + 1, dtype=np.uint64)
     for name, number in segment_map.items():
-        names[number] = name
+        names[int(number)] = name
     sizes, centers = _measure(numbers, count)
     return Supervoxels(
         numbers=numbers,
         ids=np.concatenate(ids),
-        segments=names[(piece // np.uint64(stride)).astype(np.int64)],
+        segments=names[np.asarray(piece // np.uint64(stride), dtype=np.int64)],
         originals=piece,
         sizes=sizes,
         centers=centers,
