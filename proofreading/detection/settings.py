@@ -42,7 +42,7 @@ class DetectionSettings:
     max_partners: int = 4
     tangent_nm: float = 300.0
     same_tip_nm: float = 200.0
-    same_pair_nm: float = 300.0
+    same_pair_nm: float = 150.0
     face_nm: float = 50.0
     working_voxel_nm: float = 10.0
     junctions: bool = True
