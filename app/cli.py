@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from app.console import console, progress_bar, show_error, table, to_json
 from connectome.errors import ProofdeskError
+
+if TYPE_CHECKING:
+    from app.services.opening import Opened
 
 app = typer.Typer(
     name="proofdesk",
@@ -76,14 +80,19 @@ def serve(
     ] = None,
 ) -> None:
     """Serve an offline datastack to caveclient, CloudVolume and Neuroglancer, until Ctrl+C."""
-    from app.services.serving import serve_folder
+    from connectome.offline.service import RunningService, run
 
-    with serve_folder(out, port=port, token=token) as service:
+    def ready(service: RunningService) -> None:
         table(
             "Serving on this machine only; Ctrl+C ends it.",
-            [("server", service.url), ("datastack", service.name), ("token", service.token)],
+            [
+                ("server", service.url),
+                ("datastack", service.address.name),
+                ("token", service.token),
+            ],
         )
-        service.wait()
+
+    run(out, port=port, token=token, ready=ready)
 
 
 @app.command()
@@ -162,13 +171,18 @@ def export(
     tables: Annotated[
         Path | None, typer.Option(help="Write decisions.csv and decisions.json here as well.")
     ] = None,
+    ignore: Annotated[
+        list[int] | None, typer.Option(help="Truth bodies to leave out when merges are checked.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Send accepted edits, each exactly once; run it again after any failure."""
     from app.services.exporting import export_session
 
     with progress_bar(quiet=as_json) as report:
-        summary = export_session(session, dry_run=dry_run, tables=tables, report=report)
+        summary = export_session(
+            session, dry_run=dry_run, tables=tables, ignore=tuple(ignore or ()), report=report
+        )
     if not as_json:
         for line in summary.lines:
             console().print(line, markup=False)
@@ -201,9 +215,8 @@ def open_(
 ) -> None:
     """Open the window on a datastack or a session."""
     from app.services.opening import resolve
-    from app.ui.application import open_window
 
-    raise typer.Exit(open_window(resolve(target, session)))
+    raise typer.Exit(_window(resolve(target, session)))
 
 
 @app.command()
@@ -218,14 +231,12 @@ def demo(
 ) -> None:
     """Open the bundled demo; without a screen, run its whole loop in the real window offscreen."""
     from app.services.demo import ensure_demo
-    from app.ui.platform import has_screen
+    from app.ui.platform import screen_is_reachable
 
     with progress_bar(quiet=as_json) as report:
         opened = ensure_demo(report=report)
-    if has_screen() and not headless:
-        from app.ui.application import open_window
-
-        raise typer.Exit(open_window(opened))
+    if not headless and screen_is_reachable(os.environ):
+        raise typer.Exit(_window(opened))
     from app.ui.drive import drive_demo
 
     _show("The whole loop, offscreen", drive_demo(opened, screenshots), as_json=as_json)
@@ -245,6 +256,14 @@ def doctor(as_json: Json = False) -> None:
             remedy = f"  [dim]{finding.remedy}[/dim]" if finding.remedy else ""
             console().print(f"{mark} {finding.what:<24} {finding.value}{remedy}", soft_wrap=True)
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 3)
+
+
+def _window(opened: Opened) -> int:
+    """Open the window on a session and return its exit status."""
+    from app.services.workbench import launch
+    from app.ui.application import run_window
+
+    return run_window(lambda post: launch(opened, post), title=opened.session.stem)
 
 
 def _show(title: str, summary: object, *, as_json: bool) -> None:

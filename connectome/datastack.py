@@ -7,7 +7,7 @@ folder, ``cave:NAME@SERVER`` and ``precomputed:URL``. Everything below is a Prot
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -26,6 +26,7 @@ __all__ = [
     "Skeleton",
     "Skeletons",
     "ViewerSources",
+    "present_roots",
 ]
 
 
@@ -51,13 +52,15 @@ class Skeleton:
 class ViewerSources:
     """Where Neuroglancer reads the layers of this datastack (complete source URLs).
 
-    `token_origins` are the origins that may be given the person's CAVE token.
+    `token_origins` are the origins that may be given the person's CAVE token, which
+    `token_for` returns; it never stands in a URL.
     """
 
     imagery: str
     segmentation: str
     voxel_nm: tuple[float, float, float]
     token_origins: tuple[str, ...] = ()
+    token_for: Callable[[str], str] | None = None
 
 
 class Imagery(Protocol):
@@ -181,3 +184,20 @@ class Datastack(Protocol):
     def close(self) -> None:
         """Give back files, connections and a service that this object started."""
         ...
+
+
+def present_roots(datastack: Datastack, supervoxels: Iterable[int]) -> list[int]:
+    """Return the root that holds each supervoxel now.
+
+    In a flat segmentation every supervoxel is its own root.
+
+    Raises
+    ------
+    ServiceError
+        If the graph cannot be read.
+    """
+    wanted = [int(supervoxel) for supervoxel in supervoxels]
+    graph = datastack.graph
+    if graph is None:
+        return wanted
+    return [int(root) for root in graph.roots(np.array(wanted, np.uint64))]

@@ -112,9 +112,8 @@ def _graphics() -> list[Finding]:
     from rendering.probe import probe_graphics
 
     report = probe_graphics()
-    remedy = "Install a GPU driver, or on Debian: apt-get install mesa-vulkan-drivers libvulkan1"
-    if not report.usable:
-        return [Finding("graphics", report.reason, False, remedy)]
+    if not report.works:
+        return [Finding("graphics", report.reason, False, report.remedy)]
     kind = "software" if report.software else "hardware"
     return [Finding("graphics", f"{report.adapter} ({report.backend}, {kind})", True)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,15 @@ from app.services.model import PlannedEdit
 from app.services.opening import open_session
 from app.services.worker.messages import JobDone, JobFailed, JobProgress
 from connectome.errors import DatastackError, ProofdeskError
+from connectome.offline.datastack import OfflineDatastack
+from connectome.offline.truth import MainBodies
 from connectome.opening import open_datastack
+from proofreading.decisions import Answer
 from proofreading.edits import EditRecord, EditState, MergeEdit
 from proofreading.export.merges import queue_merges
-from proofreading.export.protocol import Exporter, ExportSummary, Planned
-from proofreading.export.tables import write_tables
+from proofreading.export.plan import Planned
+from proofreading.export.protocol import Exporter, ExportSummary
+from proofreading.export.tables import decision_rows, write_csv, write_json
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
@@ -39,6 +43,11 @@ class ExportReport:
     failed: int
     unknown: int
     waiting: int
+    sites: int = 0
+    judged: int = 0
+    accepted: int = 0
+    right_merges: int | None = None
+    wrong_merges: int | None = None
     stopped: str = ""
     tables: tuple[str, ...] = ()
     lines: tuple[str, ...] = field(default=())
@@ -49,9 +58,14 @@ def export_session(
     *,
     dry_run: bool,
     tables: Path | None,
+    ignore: tuple[int, ...] = (),
     report: Callable[[str, float | None], None],
 ) -> ExportReport:
     """Send the accepted edits of a session, or list them.
+
+    Where the datastack has a ground truth, applied merges are counted as right (the main
+    bodies of the two segments as ingested are one) or wrong; `ignore` names bodies that
+    count as unknown.
 
     Raises
     ------
@@ -63,16 +77,48 @@ def export_session(
         try:
             exporter = _exporter(session, datastack)
             queue_merges(session.ledger, session.catalogue.site)
-            written = _written(session, tables)
             if dry_run:
-                return _planned(exporter.plan(), written)
-            return _done(exporter.run(_reporting(report)), written)
+                result = _planned(exporter.plan())
+            else:
+                result = _done(exporter.run(_reporting(report)))
+                result = _checked(result, session, datastack, ignore)
+            return replace(_counted(result, session), tables=_written(session, tables))
         finally:
             datastack.close()
 
 
-def _written(session: Session, tables: Path | None) -> tuple[str, ...]:
-    return () if tables is None else tuple(str(path) for path in write_tables(session, tables))
+def _written(session: Session, folder: Path | None) -> tuple[str, ...]:
+    return () if folder is None else tuple(str(path) for path in _write_tables(session, folder))
+
+
+def _write_tables(session: Session, folder: Path) -> list[Path]:
+    rows = list(decision_rows(session.ledger.state, session.catalogue))
+    paths = [folder / "decisions.csv", folder / "decisions.json"]
+    write_csv(paths[0], rows)
+    write_json(paths[1], rows, datastack_name=session.info.datastack_name)
+    return paths
+
+
+def _counted(result: ExportReport, session: Session) -> ExportReport:
+    counts = session.catalogue.counts()
+    accepted = session.ledger.state.counts[Answer.ACCEPT]
+    return replace(result, sites=counts.sites, judged=counts.judged, accepted=accepted)
+
+
+def _checked(
+    result: ExportReport, session: Session, datastack: Datastack, ignore: tuple[int, ...]
+) -> ExportReport:
+    """Count right and wrong merges of the whole session against the truth, if there is one."""
+    if not isinstance(datastack, OfflineDatastack) or datastack.groundtruth is None:
+        return result
+    bodies = MainBodies(datastack, ignore)
+    merges = [record.edit for record in session.ledger.state.edits(EditState.COMMITTED)]
+    answers = [
+        bodies.same(edit.a.supervoxel, edit.b.supervoxel)
+        for edit in merges
+        if isinstance(edit, MergeEdit)
+    ]
+    return replace(result, right_merges=answers.count(True), wrong_merges=answers.count(False))
 
 
 def _reporting(
@@ -90,7 +136,7 @@ def _exporter(session: Session, datastack: Datastack) -> Exporter:
     return Exporter(session.ledger, datastack.graph)
 
 
-def _planned(planned: list[Planned], written: tuple[str, ...]) -> ExportReport:
+def _planned(planned: list[Planned]) -> ExportReport:
     return ExportReport(
         dry_run=True,
         edits=len(planned),
@@ -99,22 +145,20 @@ def _planned(planned: list[Planned], written: tuple[str, ...]) -> ExportReport:
         failed=0,
         unknown=0,
         waiting=sum(plan.ok for plan in planned),
-        tables=written,
         lines=tuple(f"{describe(plan.record)}: {_verdict_of(plan)}" for plan in planned),
     )
 
 
-def _done(summary: ExportSummary, written: tuple[str, ...]) -> ExportReport:
+def _done(summary: ExportSummary) -> ExportReport:
     return ExportReport(
         dry_run=False,
         edits=len(summary.records),
-        applied=summary.applied,
+        applied=summary.count(EditState.COMMITTED),
         conflicts=summary.count(EditState.CONFLICT),
         failed=summary.count(EditState.FAILED, EditState.PARTIAL),
         unknown=summary.count(EditState.UNKNOWN, EditState.SUBMITTED),
         waiting=summary.waiting,
         stopped=summary.stopped,
-        tables=written,
         lines=tuple(f"{describe(record)}: {outcome_of(record)}" for record in summary.records),
     )
 
@@ -177,7 +221,8 @@ class ExportDesk:
                 ),
                 cancelled=self._cancelled.is_set,
             )
-            text = f"{summary.applied} of {len(summary.records)} edits applied. {summary.stopped}"
+            applied = summary.count(EditState.COMMITTED)
+            text = f"{applied} of {len(summary.records)} edits applied. {summary.stopped}"
             self._tell(tell, JobDone("export", text.strip()))
 
         self._cancelled.clear()
@@ -210,7 +255,7 @@ class ExportDesk:
 
     def save_tables(self, folder: Path) -> list[Path]:
         """Write all decisions as CSV and JSON."""
-        return list(write_tables(self._session, folder))
+        return _write_tables(self._session, folder)
 
     def close(self) -> None:
         """Stop before the next edit and wait for the present one; it must not be cut off."""

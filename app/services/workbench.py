@@ -56,7 +56,7 @@ from proofreading.sites import Site
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
 
-__all__ = ["Post", "Workbench"]
+__all__ = ["Post", "Workbench", "launch"]
 
 Post = Callable[[Callable[[], None]], None]
 """Runs a callable soon on the owner's thread; may be called from any thread."""
@@ -392,10 +392,10 @@ class Workbench:
     # ---- inside --------------------------------------------------------------------------
 
     def _make_viewer(self) -> SiteViewer:
-        scale = self._datastack.segmentation.scales[0]
-        return SiteViewer(
-            self._datastack.viewer_sources(), scale.bounds_nm, token_for=self._datastack.token_for
-        )
+        sources = self._datastack.viewer_sources()
+        bounds = self._datastack.segmentation.scales[0].bounds_nm
+        # A workbench without token origins never asks for a token.
+        return SiteViewer(sources, bounds, token_for=sources.token_for)
 
     def _show(self, site: Site, partner_index: int) -> None:
         self._tracker.show(site, partner_index)
@@ -505,3 +505,10 @@ def _last_answer(decision: Decision | None) -> LastAnswer | None:
         Answer.SKIP: "skipped",
     }
     return LastAnswer(decision.site_id, decision.answer, words[decision.answer])
+
+
+def launch(opened: Opened, post: Post) -> Workbench:
+    """Return a workbench that starts its work as soon as the owner's loop runs."""
+    workbench = Workbench(opened, post)
+    post(workbench.start)
+    return workbench

@@ -7,7 +7,7 @@ from PyQt6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from app.services.actions import ACTIONS, Action
 from app.ui.overlay import Overlay
-from app.ui.theme import GRID, question_font, theme
+from app.ui.theme import GRID, question_font
 from app.ui.widgets import label
 
 __all__ = ["HelpOverlay", "keycap"]
@@ -34,12 +34,7 @@ def keycap(text: str) -> QLabel:
     made.setAlignment(Qt.AlignmentFlag.AlignCenter)
     made.setMinimumWidth(22)
     made.setFixedHeight(22)
-    # Inline, so that caps keep their look inside buttons whose own rules would win.
-    t = theme()
-    made.setStyleSheet(
-        f"background: {t.ground}; color: {t.text}; border: 1px solid {t.faint};"
-        "border-bottom-width: 2px; border-radius: 4px; padding: 0 4px; font-weight: 600;"
-    )
+    made.setObjectName("keycap")
     made.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
     return made
 

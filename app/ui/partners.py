@@ -62,7 +62,8 @@ class PartnerRow(QPushButton):
         t = theme()
         edge, ground = (color, t.selected) if chosen else (t.line, t.panel)
         self.setStyleSheet(
-            f"PartnerRow {{ background: {ground}; border: 1px solid {edge}; padding: 0; }}"
+            f"PartnerRow {{ background: {ground}; border: 1px solid {edge};"
+            " padding: 0; min-height: 30px; }"
             f"PartnerRow:hover {{ border-color: {edge if chosen else t.faint}; }}"
         )
 

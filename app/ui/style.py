@@ -27,6 +27,11 @@ QLabel[chip="A"], QLabel[chip="B"] {
 }
 QLabel[chip="A"] { background: $a; }
 QLabel[chip="B"] { background: $b; color: #1b1e22; }
+#keycap {
+  background: $ground; color: $text; border: 1px solid $faint; border-bottom-width: 2px;
+  border-radius: 4px; padding: 0 4px; font-weight: 600;
+}
+#keycap:disabled, QPushButton QLabel:disabled { color: $faint; border-color: $line; }
 #rule { background: $line; }
 
 QPushButton {

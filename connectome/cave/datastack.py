@@ -97,7 +97,11 @@ class CaveDatastack:
         source = self._image_source
         images = source if not source or "://" not in source else _as_precomputed(source)
         return ViewerSources(
-            images, f"graphene://{scheme}{table}", self._graph.base_scale.voxel_nm, (origin,)
+            images,
+            f"graphene://{scheme}{table}",
+            self._graph.base_scale.voxel_nm,
+            token_origins=(origin,),
+            token_for=lambda _origin: self._connection.token,
         )
 
     def supervoxel_at(self, point: PointNm) -> int:

@@ -104,6 +104,10 @@ class OfflineDatastack:
             PrecomputedVolume(self.folder.groundtruth.resolve().as_uri())
         )
 
+    def roots_as_ingested(self, supervoxels: Ids) -> Ids:
+        """Return the roots that held these supervoxels before any edit, shape (n,)."""
+        return self._engine.roots(supervoxels, timestamp=self._engine.oldest_timestamp())
+
     @cached_property
     def meshes(self) -> OfflineMeshes:
         """The surfaces, put together from those of level-2 nodes."""

@@ -114,7 +114,7 @@ class _Loop:
                     self._shop.send(JobDone(command.job, "cancelled"))
 
     def _add_look(self, look: Look) -> None:
-        """An urgent look replaces older urgent ones: only the newest is on the screen."""
+        """Queue a look; an urgent one replaces older urgent ones: they left the screen."""
         if look.urgent:
             self._looks = [look, *[old for old in self._looks if not old.urgent]]
         else:
