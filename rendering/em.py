@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from connectome.datastack import Imagery, Segmentation
 from connectome.errors import OutsideVolumeError
@@ -41,6 +41,20 @@ PLANES = {
     "yz": Plane(right=2, right_sign=-1, down=1, down_sign=1, across=0),
 }
 """Neuroglancer's cross-section panels."""
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Where a plane's pixels are: rows of x, y and z in nm, the one across single."""
+
+    xyz_nm: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+    plane: Plane
+
+    def as_picture(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values (z, y, x) sampled at the rows as a picture (down, right)."""
+        return values.transpose(2 - self.plane.down, 2 - self.plane.right, 2 - self.plane.across)[
+            ..., 0
+        ]
 
 
 @dataclass(frozen=True)
@@ -123,7 +137,7 @@ def slice_cutouts(em: Cutout, ids: Cutout, center_nm: PointNm, spec: EMSpec) -> 
 _Layer = tuple[NDArray[np.float32], NDArray[np.uint64], NDArray[np.bool_]]
 
 
-def _layer(em: Cutout, ids: Cutout | None, points: NDArray[np.float64]) -> _Layer:
+def _layer(em: Cutout, ids: Cutout | None, points: _Points) -> _Layer:
     grey, present = _sample_linear(em, points)
     if ids is None:
         return grey, np.zeros(grey.shape, np.uint64), present
@@ -155,52 +169,66 @@ def _slab(plane: Plane, center_nm: PointNm, spec: EMSpec, scale: Scale) -> BoxNm
     return BoxNm((x - px, y - py, z - pz), (x + px, y + py, z + pz))
 
 
-def _plane_points(name: str, center_nm: PointNm, spec: EMSpec) -> NDArray[np.float64]:
-    """Return the positions (3, size, size) xyz in nm of a plane's pixel centres."""
+def _plane_points(name: str, center_nm: PointNm, spec: EMSpec) -> _Points:
+    """Return the positions of a plane's pixels in nm: x, y and z, one of them single.
+
+    The planes are aligned with the axes, so three rows of numbers say it all, and
+    sampling axis by axis is ten times as fast as point by point.
+    """
     plane = PLANES[name]
     step = 2 * spec.half_extent_nm / spec.size_px
     offsets = (np.arange(spec.size_px) + 0.5) * step - spec.half_extent_nm
-    points = np.empty((3, spec.size_px, spec.size_px))
-    points[:] = np.asarray(center_nm)[:, None, None]
-    points[plane.right] += plane.right_sign * offsets[None, :]
-    points[plane.down] += plane.down_sign * offsets[:, None]
-    return points
+    axes = [np.array([value], float) for value in center_nm]
+    axes[plane.right] = axes[plane.right] + plane.right_sign * offsets
+    axes[plane.down] = axes[plane.down] + plane.down_sign * offsets
+    return _Points((axes[0], axes[1], axes[2]), plane)
 
 
-def _voxel_coordinates(cutout: Cutout, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return zyx array coordinates (3, size, size) where voxel centres are whole numbers."""
-    origin = np.asarray(cutout.origin_nm)[:, None, None]
-    edge = np.asarray(cutout.scale.voxel_nm)[:, None, None]
-    local: NDArray[np.float64] = (points - origin) / edge - 0.5
-    return local[::-1]
+def _voxel_coordinates(cutout: Cutout, points: _Points) -> list[NDArray[np.float64]]:
+    """Return array coordinates z, y, x where voxel centres are whole numbers."""
+    parts = zip(points.xyz_nm, cutout.origin_nm, cutout.scale.voxel_nm, strict=True)
+    return [(nm - origin) / edge - 0.5 for nm, origin, edge in parts][::-1]
 
 
-def _inside(cutout: Cutout, coordinates: NDArray[np.float64]) -> NDArray[np.bool_]:
-    limits = np.asarray(cutout.data.shape, float)[:, None, None] - 0.5
-    return np.asarray(((coordinates >= -0.5) & (coordinates < limits)).all(axis=0))
+def _inside(cutout: Cutout, points: _Points) -> NDArray[np.bool_]:
+    coordinates = _voxel_coordinates(cutout, points)
+    z, y, x = (
+        (row >= -0.5) & (row < size - 0.5)
+        for row, size in zip(coordinates, cutout.data.shape, strict=True)
+    )
+    return points.as_picture(z[:, None, None] & y[None, :, None] & x[None, None, :])
 
 
 def _sample_linear(
-    cutout: Cutout, points: NDArray[np.float64]
+    cutout: Cutout, points: _Points
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    coordinates = _voxel_coordinates(cutout, points)
-    values = ndimage.map_coordinates(
-        cutout.data, coordinates, output=np.float32, order=1, mode="nearest"
-    )
-    inside = _inside(cutout, coordinates)
-    return np.where(inside, values, np.float32(0)), inside
+    values = cutout.data
+    for axis, coordinates in enumerate(_voxel_coordinates(cutout, points)):
+        last = cutout.data.shape[axis] - 1
+        clamped = np.clip(coordinates, 0, last)
+        low = np.minimum(clamped.astype(np.intp), max(last - 1, 0))
+        weight = np.expand_dims((clamped - low).astype(np.float32), _others(axis))
+        below = values.take(low, axis).astype(np.float32)
+        above = values.take(np.minimum(low + 1, last), axis)
+        values = below + (above - below) * weight
+    inside = _inside(cutout, points)
+    return np.where(inside, points.as_picture(values), np.float32(0)), inside
 
 
-def _sample_nearest(cutout: Cutout, points: NDArray[np.float64]) -> NDArray[np.uint64]:
-    coordinates = _voxel_coordinates(cutout, points)
-    inside = _inside(cutout, coordinates)
+def _others(axis: int) -> tuple[int, int]:
+    first, second = (i for i in range(3) if i != axis)
+    return first, second
+
+
+def _sample_nearest(cutout: Cutout, points: _Points) -> NDArray[np.uint64]:
     # Plain indexing: an interpolating sampler would pass ids through float64 and
     # damage those beyond 2**53.
-    index = np.floor(coordinates + 0.5).astype(np.int64)
-    for axis, size in enumerate(cutout.data.shape):
-        np.clip(index[axis], 0, size - 1, out=index[axis])
-    values = cutout.data[index[0], index[1], index[2]].astype(np.uint64)
-    return np.where(inside, values, np.uint64(0))
+    values = cutout.data
+    for axis, coordinates in enumerate(_voxel_coordinates(cutout, points)):
+        index = np.floor(coordinates + 0.5).astype(np.intp)
+        values = values.take(np.clip(index, 0, cutout.data.shape[axis] - 1), axis)
+    ids = points.as_picture(values.astype(np.uint64))
+    return np.where(_inside(cutout, points), ids, np.uint64(0))
 
 
 def _contrast(
