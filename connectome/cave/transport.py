@@ -74,7 +74,7 @@ def guard(
     return session
 
 
-def retried(read: Callable[[], T], *, pause_seconds: float = 0.5) -> T:
+def retried(read: Callable[[], T], *, pause_seconds: float = 0.3) -> T:
     """Return what a read gives, trying up to three times where the failure may pass.
 
     Never for edits.
