@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.errors import DatastackError, OfflineError, ProofdeskError
+from connectome.errors import DatastackError, MissingPackageError, OfflineError, ProofdeskError
 from connectome.space import BoxNm, Cutout, Scale
 
 __all__ = ["PrecomputedVolume", "local_path", "normal_url", "translated"]
@@ -120,6 +120,11 @@ def translated(url: str) -> Iterator[None]:
     except exceptions.InfoUnavailableError as error:
         raise DatastackError(
             f"There is no precomputed volume at {url}.", "Check the address."
+        ) from error
+    except ImportError as error:
+        raise MissingPackageError(
+            f"The volume at {url} is packed in a way that cannot be read here: {error}.",
+            'Install everything with: pip install "proofdesk[all]"',
         ) from error
     except requests.RequestException as error:
         raise OfflineError(

@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import requests
+from numpy.typing import NDArray
 
 from connectome.datastack import Datastack
-from connectome.errors import EditRejectedError, NotFoundError
+from connectome.errors import EditRejectedError, NotFoundError, ServiceError
 from connectome.graph import GraphPoint, MergeRequest
 from connectome.offline.datastack import OfflineDatastack
+from connectome.offline.service import RunningService
+from connectome.opening import open_datastack
 from connectome.precomputed import PrecomputedDatastack
 from connectome.space import BoxNm
 from tests.contract.datastack_contract import WHOLE, DatastackContract
@@ -41,7 +46,36 @@ class TestPrecomputedDatastack(DatastackContract):
         assert datastack.graph is None
 
 
-def write_precomputed(path: Path, array: np.ndarray, kind: str) -> None:  # type: ignore[type-arg]
+class TestCaveDatastack(DatastackContract):
+    """What is written for real servers, against the offline service over HTTP."""
+
+    @pytest.fixture
+    def datastack(self, service: RunningService, tmp_path: Path) -> Iterator[Datastack]:
+        secrets = tmp_path / ".cloudvolume" / "secrets"
+        secrets.mkdir(parents=True)
+        (secrets / "cave-secret.json").write_text(json.dumps({"token": service.token}))
+        opened = open_datastack(f"cave:{NAME}@{service.url}")
+        yield opened
+        opened.close()
+
+    def test_listed_roots_are_those_in_the_volume(self, datastack: Datastack) -> None:
+        with pytest.raises(ServiceError, match="cannot list"):
+            datastack.segmentation.roots()
+
+    def test_skeletons_run_along_their_segment(self, datastack: Datastack) -> None:
+        with pytest.raises(ServiceError, match="cannot list"):
+            next(datastack.skeletons.skeletons())
+
+    def test_meshes_come_from_the_meshing_service(self, datastack: Datastack) -> None:
+        assert datastack.graph is not None
+        (joined,) = datastack.graph.merge(cut_request(datastack)).new_roots
+        mesh = datastack.meshes.mesh(joined)
+        assert np.ptp(mesh.vertices_nm[:, 0]) == pytest.approx(144 * 8, abs=16)
+        part = datastack.meshes.mesh(joined, BoxNm.around(tube_point(0, 3), 8.0))
+        assert 0 < len(part.faces) < len(mesh.faces)
+
+
+def write_precomputed(path: Path, array: NDArray[Any], kind: str) -> None:
     from cloudvolume import CloudVolume
 
     info = CloudVolume.create_new_info(
