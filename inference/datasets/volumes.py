@@ -108,7 +108,8 @@ def load_truth_volume(folder: Path) -> TruthVolume:
 
 def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path) as stored:
+        # np.load leaves a damaged file open when it is given a path.
+        with path.open("rb") as file, np.load(file) as stored:
             return {name: stored[name] for name in names}
     except FileNotFoundError as error:
         raise VolumeError(

@@ -18,7 +18,7 @@ from inference.models.manifest import ModelManifest
 from inference.models.registry import ModelFolder
 from inference.pictures import pack_pair, unpack_pairs
 
-__all__ = ["OnnxJudge", "run_once"]
+__all__ = ["OnnxJudge", "available_providers", "run_once"]
 
 _PROVIDERS = {"CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
 """In the order of preference, with the names that people see."""
@@ -124,6 +124,20 @@ class OnnxJudge:
                 f"The model {self._manifest.id} does not take the input its manifest describes.",
                 "Restore the model folder from where it came, or train the model again.",
             ) from error
+
+
+def available_providers() -> tuple[str, ...]:
+    """Return what a network can run on here, best first: ``CUDA``, ``CPU``.
+
+    Raises
+    ------
+    ImportError
+        If onnxruntime is not installed.
+    """
+    import onnxruntime
+
+    found = onnxruntime.get_available_providers()
+    return tuple(shown for name, shown in _PROVIDERS.items() if name in found)
 
 
 def run_once(weights: Path, pictures: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:

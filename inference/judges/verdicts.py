@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
-import numpy as np
-
-from connectome.datastack import Datastack
+from connectome.datastack import Datastack, present_roots
 from connectome.errors import InputError, ProofdeskError, VolumeError
 from connectome.space import BoxNm, PointNm
 from inference.datasets.contacts import contact_center
@@ -19,7 +17,15 @@ from proofreading.verdicts import FailedVerdict, Provenance, Verdict
 from rendering.em import cut_slices
 from rendering.spec import EMSpec
 
-__all__ = ["code_version", "cut_pair", "failed", "judge_site", "judge_sites", "verdict"]
+__all__ = [
+    "code_version",
+    "contact_point",
+    "cut_pair",
+    "failed",
+    "judge_site",
+    "judge_sites",
+    "verdict",
+]
 
 CONTACT_REACH_NM = 200.0
 """How far around the partner's points the contact is looked for."""
@@ -57,7 +63,7 @@ def judge_sites(
     for site in sites:
         for partner in site.partners:
             try:
-                samples.append(cut_pair(datastack, site, partner, spec))
+                samples.append(cut_pair(datastack, partner, spec))
                 asked.append((site, partner))
             except ProofdeskError as error:
                 results[site.id, partner.supervoxel] = failed(judge, site, partner, error)
@@ -70,8 +76,8 @@ def judge_sites(
     return [results[s.id, partner.supervoxel] for s in sites for partner in s.partners]
 
 
-def cut_pair(datastack: Datastack, site: Site, partner: Partner, spec: EMSpec) -> PairSample:
-    """Cut the pictures of a site and one partner, around their contact.
+def cut_pair(datastack: Datastack, partner: Partner, spec: EMSpec) -> PairSample:
+    """Cut the pictures of a site's segment and one partner, around their contact.
 
     The segments are those that hold the two supervoxels now, which may have changed
     since the site was found.
@@ -91,13 +97,13 @@ def cut_pair(datastack: Datastack, site: Site, partner: Partner, spec: EMSpec) -
             f"The datastack {datastack.name} has no microscopy.",
             "This model needs it; use another one, or answer without a verdict.",
         )
-    own, other = _roots_now(datastack, site, partner)
+    own, other = present_roots(datastack, [partner.own_supervoxel, partner.supervoxel])
     if own == other:
         raise InputError(
             "The site and its partner are one segment by now.",
             "Nothing is left to decide here; go on to the next site.",
         )
-    center = _contact_point(datastack, partner, own, other)
+    center = contact_point(datastack, partner, own, other)
     slices = cut_slices(imagery, datastack.segmentation, center, spec)
     return PairSample(slices, own, other)
 
@@ -148,15 +154,7 @@ def _opinions(judge: Judge, samples: Sequence[PairSample]) -> Sequence[Opinion |
         return [error] * len(samples)
 
 
-def _roots_now(datastack: Datastack, site: Site, partner: Partner) -> tuple[int, int]:
-    if datastack.graph is None:
-        return site.root, partner.root
-    supervoxels = np.array([partner.own_supervoxel, partner.supervoxel], np.uint64)
-    own, other = datastack.graph.roots(supervoxels)
-    return int(own), int(other)
-
-
-def _contact_point(datastack: Datastack, partner: Partner, own: int, other: int) -> PointNm:
+def contact_point(datastack: Datastack, partner: Partner, own: int, other: int) -> PointNm:
     """Return the middle of the contact near the partner's points, as in training.
 
     Where the two do not touch there, it is the point between them.

@@ -104,6 +104,7 @@ class _Run:
         """Train one epoch and return its mean loss."""
         # Seeded by epoch, so that a resumed run sees what an uninterrupted one sees.
         rng = np.random.default_rng([self.config.seed, self.epoch])
+        torch.manual_seed(self.config.seed * 1000 + self.epoch)
         noise = torch.Generator().manual_seed(self.config.seed * 1000 + self.epoch)
         self.network.train()
         losses = [

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference.calibration import calibration_error, fit_temperature, probabilities
+from inference.evaluation.metrics import area_under_curve, balanced_accuracy, measure
+
+
+def test_temperature_of_overconfident_scores_is_found() -> None:
+    rng = np.random.default_rng(0)
+    honest = rng.normal(0, 2, 20_000)
+    truth = rng.random(20_000) < probabilities(honest, 1.0)
+    calibration = fit_temperature(honest * 3, truth, "invented")
+    assert calibration.temperature == pytest.approx(3.0, rel=0.05)
+    assert calibration.samples == 20_000
+    told = probabilities(honest * 3, calibration.temperature)
+    assert (
+        calibration_error(told, truth)
+        < 0.02
+        < calibration_error(probabilities(honest * 3, 1.0), truth)
+    )
+
+
+def test_another_calibration_has_another_id() -> None:
+    scores, truth = np.array([-1.0, 2.0, 0.3, -0.4]), np.array([False, True, False, True])
+    one = fit_temperature(scores, truth, "here")
+    assert one.id == fit_temperature(scores, truth, "here").id
+    assert one.id != fit_temperature(scores * 2, truth, "here").id
+
+
+def test_calibration_error_by_hand() -> None:
+    chance = np.array([0.9, 0.9, 0.9, 0.9, 0.1, 0.1])
+    truth = np.array([True, True, False, False, False, False])
+    assert calibration_error(chance, truth) == pytest.approx((4 * 0.4 + 2 * 0.1) / 6)
+
+
+def test_figures_agree_with_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(1)
+    truth = rng.random(500) < 0.3
+    chance = np.clip(rng.normal(0.4 + 0.2 * truth, 0.2), 0, 1).round(2).astype(np.float64)
+    assert area_under_curve(chance, truth) == pytest.approx(metrics.roc_auc_score(truth, chance))
+    assert balanced_accuracy(chance, truth) == pytest.approx(
+        metrics.balanced_accuracy_score(truth, chance > 0.5)
+    )
+
+
+def test_intervals_hold_their_figure_and_one_class_has_none() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.random(200) < 0.5
+    figures = measure(np.clip(rng.normal(0.4 + 0.2 * truth, 0.2), 0, 1), truth, resamples=200)
+    assert figures.auc is not None
+    assert figures.balanced_accuracy is not None
+    for figure in (figures.auc, figures.balanced_accuracy):
+        assert figure.low < figure.value < figure.high
+    assert measure(np.array([0.2, 0.3]), np.array([True, True])).auc is None
