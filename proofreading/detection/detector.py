@@ -22,6 +22,8 @@ __all__ = ["Detector", "Progress", "detect"]
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of segments done, 0 to 1."""
 
+_BEYOND_NM = 60.0
+"""How far the neighbourhood of a tip reaches beyond the surface that counts."""
 _SNAP_NM = 100.0
 """How far a skeleton's vertex may lie from its segment (coarse skeletons wander)."""
 
@@ -79,7 +81,8 @@ class Detector:
 
     def _endpoint(self, datastack: Datastack, root: int, tip: SkeletonPoint) -> Site | None:
         settings = self.settings
-        around = self._around(datastack, tip.point_nm, settings.search_nm)
+        reach = min(settings.search_nm, tip.radius_nm + settings.contact_nm + _BEYOND_NM)
+        around = self._around(datastack, tip.point_nm, reach)
         found = None if around is None else _own_voxel(around, root)
         if around is None or found is None:
             return None

@@ -13,10 +13,11 @@ class DetectionSettings:
 
     Parameters
     ----------
-    search_nm : float
-        Half-width of the neighbourhood in which a tip's partners are sought.
     contact_nm : float
         Touching surface counts within the neurite's radius plus this from the tip.
+    search_nm : float
+        Half-width of the neighbourhood in which a tip's partners are sought, at most;
+        for a thin neurite it reaches a little further than its touching surface.
     gap_nm : float
         Segments touch when no more than this much background lies between them.
     max_partners : int
@@ -36,8 +37,8 @@ class DetectionSettings:
         Whether branch points become sites.
     """
 
-    search_nm: float = 400.0
     contact_nm: float = 200.0
+    search_nm: float = 450.0
     gap_nm: float = 30.0
     max_partners: int = 4
     tangent_nm: float = 300.0
