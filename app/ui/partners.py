@@ -33,7 +33,7 @@ class PartnerRow(QPushButton):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMinimumHeight(30)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setCheckable(True)
+        self.is_chosen = False
         self.clicked.connect(lambda _checked: choose(index))
         self._id, self._near, self._number = label(), label("", "dim"), label()
         row = QHBoxLayout(self)
@@ -51,7 +51,7 @@ class PartnerRow(QPushButton):
 
     def show_partner(self, partner: PartnerChoice, *, chosen: bool, color: str) -> None:
         """Show a partner; the chosen one carries B's colour."""
-        self.setChecked(chosen)
+        self.is_chosen = chosen
         self._id.setText(short_id(partner.root))
         self._near.setText(nearness(partner))
         value = partner.probability

@@ -85,6 +85,8 @@ class QueueDock(QWidget):
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("filter: id, kind, answer, >0.8   /")
         self.filter.setClearButtonEnabled(True)
+        # Never focused by itself: a key meant as an answer must not be typed here.
+        self.filter.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(_FILTER_MS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from PyQt6 import sip
 from PyQt6.QtCore import QEvent, QObject, QPointF, Qt, QTimer, QUrl, pyqtSignal
 from PyQt6.QtGui import QColor, QMouseEvent
 from PyQt6.QtWebEngineCore import QWebEnginePage, QWebEngineProfile, QWebEngineSettings
@@ -68,8 +69,8 @@ class WebView(QWidget):
         self.view = QWebEngineView()
         # One profile for the life of the view; nothing of it is ever written to disk.
         self._profile = QWebEngineProfile()
-        self._page = ViewerPage(self._profile, self._url)
-        self._page.setBackgroundColor(QColor(theme().ground))
+        self.page = ViewerPage(self._profile, self._url)
+        self.page.setBackgroundColor(QColor(theme().ground))
         self._set_up_view()
         self.message = Message()
         self._stack = QStackedWidget()
@@ -84,16 +85,16 @@ class WebView(QWidget):
         self._patience.timeout.connect(lambda: self._finished(ok=False))
 
     def _set_up_view(self) -> None:
-        self.view.setPage(self._page)
+        self.view.setPage(self.page)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
-        settings = self._page.settings()
+        settings = self.page.settings()
         if settings is not None:
             attribute = QWebEngineSettings.WebAttribute
             settings.setAttribute(attribute.ErrorPageEnabled, False)
             settings.setAttribute(attribute.FocusOnNavigationEnabled, False)
             settings.setAttribute(attribute.ShowScrollBars, False)
-        self._page.loadFinished.connect(lambda ok: self._finished(ok=ok))
-        self._page.renderProcessTerminated.connect(self._crashed)
+        self.page.loadFinished.connect(lambda ok: self._finished(ok=ok))
+        self.page.renderProcessTerminated.connect(self._crashed)
 
     @property
     def is_ready(self) -> bool:
@@ -106,15 +107,15 @@ class WebView(QWidget):
         self._stack.setCurrentWidget(self.view)
         self._patience.start()
         self.loading.emit()
-        self._page.load(self._url)
+        self.page.load(self._url)
 
     def run_script(self, script: str) -> None:
         """Run JavaScript in the page; on the GUI thread only."""
-        self._page.runJavaScript(script)
+        self.page.runJavaScript(script)
 
     def evaluate(self, script: str, done: Callable[[object], None]) -> None:
         """Run JavaScript and call back with its value."""
-        self._page.runJavaScript(script, done)
+        self.page.runJavaScript(script, done)
 
     def is_typing(self) -> bool:
         """Tell whether a text field inside the page has the focus."""
@@ -126,10 +127,10 @@ class WebView(QWidget):
     def shut_down(self) -> None:
         """Let go of page and profile, in the order that QtWebEngine wants."""
         self._patience.stop()
-        self._page.loadFinished.disconnect()
-        self._page.renderProcessTerminated.disconnect()
-        self._page.deleteLater()
-        self._page.destroyed.connect(self._profile.deleteLater)
+        self.page.loadFinished.disconnect()
+        self.page.renderProcessTerminated.disconnect()
+        sip.delete(self.page)
+        self._profile.deleteLater()
 
     def _finished(self, *, ok: bool) -> None:
         self._patience.stop()

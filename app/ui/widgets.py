@@ -108,15 +108,15 @@ class Message(QWidget):
         for part in (self._text, self._hint):
             part.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._action: Callable[[], object] = lambda: None
-        self._button = button("", self._act)
-        self._button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.button = button("", self._act)
+        self.button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         column = QVBoxLayout(self)
         column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 2 * GRID)
         column.setSpacing(GRID)
         column.addStretch(1)
         column.addWidget(self._text)
         column.addWidget(self._hint)
-        column.addWidget(self._button, alignment=Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self.button, alignment=Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(1)
 
     def say(
@@ -132,9 +132,9 @@ class Message(QWidget):
         self._text.setText(text)
         self._hint.setText(hint)
         shown(self._hint, when=bool(hint))
-        shown(self._button, when=action is not None)
+        shown(self.button, when=action is not None)
         if action is not None:
-            self._button.setText(action[0])
+            self.button.setText(action[0])
             self._action = action[1]
 
     def _act(self) -> None:

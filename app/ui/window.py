@@ -59,7 +59,7 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Proofdesk")
         self.setMinimumSize(960, 600)
         self.workbench = workbench
-        self._dispatcher = dispatcher or Dispatcher(self)
+        self.dispatcher = dispatcher or Dispatcher(self)
         self._layouts = layouts or LayoutStore()
         self._closed = False
         self._notices: tuple[Notice, ...] = ()
@@ -130,7 +130,7 @@ class MainWindow(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
 
     def _connect_viewer(self) -> None:
-        viewer, post = self.workbench.viewer, self._dispatcher.post
+        viewer, post = self.workbench.viewer, self.dispatcher.post
         self.web.loading.connect(viewer.mark_loading)
         self.web.loaded.connect(viewer.mark_ready)
         viewer.attach(lambda script: post(lambda: self.web.run_script(script)))
@@ -259,7 +259,7 @@ class MainWindow(QMainWindow):
             self.keys.remove()
             self._rest.stop()
             self._rows.stop()
-            self._dispatcher.close()
+            self.dispatcher.close()
             self.web.shut_down()
             self.workbench.close()
         super().closeEvent(a0)

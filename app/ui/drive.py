@@ -1,0 +1,96 @@
+"""The demo where there is no screen: the whole loop in the real window, with pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.services.model import Phase
+from app.services.opening import Opened
+from app.services.scoring import score_folder
+from app.ui.driver import Driver
+
+__all__ = ["DemoSummary", "drive_demo"]
+
+ANSWERS = 40
+SURE, UNLIKELY = 0.8, 0.2
+
+
+@dataclass(frozen=True)
+class DemoSummary:
+    """What happened, and where the pictures are."""
+
+    painted_after_seconds: float
+    sites: int
+    judged: int
+    answered: int
+    accepted: int
+    edits_applied: int
+    vi_before: float
+    vi_after: float
+    screenshots: str
+
+
+def drive_demo(opened: Opened, folder: Path) -> DemoSummary:
+    """Open the window offscreen, answer sites with keys as the verdicts say, and export.
+
+    There is no person here, so the answers follow the model: accept where it is sure,
+    reject where it is sure of the contrary, else unsure.
+    """
+    before = score_folder(Path(opened.address)).vi
+    with Driver(opened) as driver:
+        painted = driver.until_painted()
+        bench = driver.workbench
+        driver.until(lambda: bench.snapshot().current is not None, "the first site")
+        _wait_for_verdict(driver)
+        driver.grab(folder / "1-first-site.png")
+        answered, accepted = _answer(driver)
+        driver.grab(folder / "2-answered.png")
+        if bench.snapshot().outbox.waiting:
+            driver.export()
+        driver.settle()
+        driver.grab(folder / "3-exported.png")
+        snapshot = bench.snapshot()
+        counts = bench.session.catalogue.counts()
+    return DemoSummary(
+        painted_after_seconds=round(painted, 1),
+        sites=counts.sites,
+        judged=counts.judged,
+        answered=answered,
+        accepted=accepted,
+        edits_applied=snapshot.outbox.committed,
+        vi_before=round(before, 4),
+        vi_after=round(score_folder(Path(opened.address)).vi, 4),
+        screenshots=str(folder.resolve()),
+    )
+
+
+def _wait_for_verdict(driver: Driver) -> None:
+    def there() -> bool:
+        current = driver.workbench.snapshot().current
+        return (
+            current is not None
+            and current.verdict_phase is not Phase.LOADING
+            and current.pictures_phase is not Phase.LOADING
+        )
+
+    driver.until(there, "verdict and pictures of the site")
+
+
+def _answer(driver: Driver) -> tuple[int, int]:
+    """Answer with keys until enough are answered or the sure ones are used up."""
+    answered = accepted = 0
+    while answered < ANSWERS:
+        _wait_for_verdict(driver)
+        current = driver.workbench.snapshot().current
+        if current is None or current.answer is not None or not current.partners:
+            break
+        chance = current.verdict.probability if current.verdict is not None else 0.5
+        key = "F" if chance >= SURE else "D" if chance <= UNLIKELY else "S"
+        driver.press(key)
+        answered += 1
+        accepted += key == "F"
+        site = current.site.id
+        decided = driver.workbench.session.ledger.state
+        driver.until(lambda site=site: decided.decision(site) is not None, "the answer")
+    return answered, accepted

@@ -1,0 +1,196 @@
+"""The real window, driven by a program: real keys, real clicks, nothing behind its back.
+
+The demo without a screen, the end-to-end tests and the benchmarks all use it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from app.services.opening import Opened
+from app.services.workbench import Workbench, launch
+from app.ui.platform import prepare_platform
+from connectome.errors import GraphicsError
+
+# Without a screen Qt must know before it is loaded.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+prepare_platform()
+
+from PyQt6.QtCore import QCoreApplication, QEvent, QEventLoop, QPoint, Qt  # noqa: E402
+from PyQt6.QtGui import QKeySequence  # noqa: E402
+from PyQt6.QtTest import QTest  # noqa: E402
+from PyQt6.QtWebEngineWidgets import QWebEngineView  # noqa: E402
+from PyQt6.QtWidgets import QApplication, QWidget  # noqa: E402
+
+from app.ui.dispatch import Dispatcher  # noqa: E402
+from app.ui.theme import apply_theme  # noqa: E402
+from app.ui.window import MainWindow  # noqa: E402
+
+__all__ = ["Driver"]
+
+PATIENCE_S = 120.0
+SETTLE_MS = 400
+CLICKS = 8
+_LOADED_FIRST = QWebEngineView
+# PyQt6's stubs give QTest's functions a `self` that they do not have.
+_test: Any = QTest
+
+_PANEL_CENTER = """(() => {
+  const panel = document.querySelectorAll('.neuroglancer-rendered-data-panel')[0];
+  if (!panel) return null;
+  const r = panel.getBoundingClientRect();
+  return [r.left + r.width / 2, r.top + r.height / 2];
+})()"""
+
+
+class Driver:
+    """Opens the window on a session and does what a person would do.
+
+    Every wait is bounded; what never comes true raises `TimeoutError` with its name.
+    """
+
+    def __init__(self, opened: Opened, *, size: tuple[int, int] = (1600, 1000)) -> None:
+        self.started = time.monotonic()
+        app = QApplication.instance() or QApplication(["proofdesk"])
+        if not isinstance(app, QApplication):
+            raise GraphicsError("Another kind of Qt application already runs in this process.")
+        apply_theme(app)
+        dispatcher = Dispatcher()
+        self.workbench: Workbench = launch(opened, dispatcher.post)
+        self.window = MainWindow(self.workbench, dispatcher)
+        self.window.resize(*size)
+        self.window.show()
+        self.window.load()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---- waiting -----------------------------------------------------------------
+
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> float:
+        """Run the event loop until a condition holds and return how long that took in s."""
+        began = time.monotonic()
+        while not condition():
+            if time.monotonic() - began > seconds:
+                msg = f"{what} did not happen within {seconds:.0f} s"
+                raise TimeoutError(msg)
+            _test.qWait(20)
+        return time.monotonic() - began
+
+    def until_painted(self) -> float:
+        """Wait until Neuroglancer has drawn microscopy; return seconds since the start."""
+        self.until(lambda: self.window.web.is_ready, "the page")
+        self.until(self._has_picture, "the first painted slice")
+        return time.monotonic() - self.started
+
+    def settle(self) -> None:
+        """Let what was asked for be drawn."""
+        _test.qWait(SETTLE_MS)
+
+    # ---- hands -------------------------------------------------------------------
+
+    def press(self, key: str) -> None:
+        """Press a key, given in Qt's notation, where the focus is."""
+        # Longer than the guard against double presses, as between two real answers.
+        _test.qWait(180)
+        combination = QKeySequence(key)[0]
+        target = QApplication.focusWidget() or self._page_target()
+        _test.keyClick(target, combination.key(), combination.keyboardModifiers())
+
+    def click_site(self, site_id: str) -> None:
+        """Bring a site into the middle of the slice and click it there with the mouse."""
+        site = self.workbench.session.catalogue.site(site_id)
+        assert site is not None, site_id
+        self.workbench.viewer.look_at(site.point_nm)
+        for _ in range(CLICKS):
+            self.settle()
+            center = self.evaluate(_PANEL_CENTER)
+            if isinstance(center, list):
+                place = QPoint(round(float(center[0])), round(float(center[1])))
+                self._click(place)
+            self.settle()
+            current = self.workbench.snapshot().current
+            if current is not None and current.site.id == site_id:
+                return
+        msg = f"clicking the site {site_id} {CLICKS} times did not select it"
+        raise TimeoutError(msg)
+
+    def export(self) -> str:
+        """Open the export dialog, look at the dry run, apply it; return the job's last word."""
+        self.window.open_export()
+        dialog = self.window.export_dialog
+        assert dialog is not None
+        self.until(lambda: dialog.apply.isEnabled(), "the dry run")
+        self.settle()
+        dialog.apply.click()
+        self.until(lambda: not self._exports(), "the export", 300)
+        self.settle()
+        dialog.close()
+        job = next(j for j in self.workbench.snapshot().jobs if j.name == "export")
+        return job.text
+
+    def grab(self, path: Path, widget: QWidget | None = None) -> Path:
+        """Save a picture of the window, or of a dialog, as PNG."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        (widget or self.window).grab().save(str(path), "PNG")
+        return path
+
+    def evaluate(self, script: str) -> object:
+        """Return the value of a JavaScript expression in the page."""
+        found: list[object] = []
+        loop = QEventLoop()
+
+        def done(value: object) -> None:
+            found.append(value)
+            loop.quit()
+
+        self.window.web.evaluate(script, done)
+        if not found:
+            loop.exec()
+        return found[0]
+
+    def close(self) -> None:
+        """Close the window as a person does, and let Chromium go."""
+        self.window.close()
+        self.window.deleteLater()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+    # ---- inside ------------------------------------------------------------------
+
+    def _exports(self) -> bool:
+        jobs = {job.name: job.phase.value for job in self.workbench.snapshot().jobs}
+        return jobs.get("export") == "loading"
+
+    def _page_target(self) -> QWidget:
+        proxy = self.window.web.view.focusProxy()
+        return proxy if isinstance(proxy, QWidget) else self.window
+
+    def _click(self, place: QPoint) -> None:
+        target = self._page_target()
+        _test.mouseMove(target, place)
+        _test.qWait(60)
+        _test.mouseClick(target, Qt.MouseButton.LeftButton, pos=place)
+
+    def _has_picture(self) -> bool:
+        """Tell whether the slice shows tissue: many different greys, not one ground colour."""
+        center = self.evaluate(_PANEL_CENTER)
+        if not isinstance(center, list):
+            return False
+        x, y = round(float(center[0])), round(float(center[1]))
+        image = self.window.web.view.grab().toImage()
+        reach = range(-60, 61, 6)
+        greys = {image.pixelColor(x + dx, y + dy).lightness() for dx in reach for dy in reach}
+        return len(greys) > 20
