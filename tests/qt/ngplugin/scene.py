@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import product
@@ -19,23 +20,38 @@ from numpy.typing import NDArray
 CHUNK = 64
 
 
+@dataclass
+class Served:
+    """A folder being served: where, and what was asked for."""
+
+    url: str = ""
+    requests: list[str] = field(default_factory=list)
+
+
 class _CorsHandler(SimpleHTTPRequestHandler):
+    def __init__(self, *args: Any, served: Served, **kwargs: Any) -> None:
+        self.served = served
+        super().__init__(*args, **kwargs)
+
     def end_headers(self) -> None:
         self.send_header("Access-Control-Allow-Origin", "*")
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Stay quiet: every 404 of an absent fragment would be a line."""
+        """Keep the request instead of writing a line."""
+        self.served.requests.append(self.path)
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder; yields its address."""
-    handler = partial(_CorsHandler, directory=str(folder))
+def serve(folder: Path) -> Iterator[Served]:
+    """Serve a folder on a free port of this machine."""
+    found = Served()
+    handler = partial(_CorsHandler, directory=str(folder), served=found)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        found.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield found
         server.shutdown()
         thread.join(10)
 

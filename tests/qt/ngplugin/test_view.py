@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+from PyQt6.QtCore import QCoreApplication, QEvent, Qt
+from PyQt6.QtGui import QKeyEvent
+from PyQt6.QtWidgets import QApplication
+
+from connectome.datastack import ViewerSources
+from tests.qt.ngplugin.conftest import ROOT_A, ROOT_B
+from tests.qt.ngplugin.page import Page
+from tests.qt.ngplugin.scene import Served
+from tests.unit.ngplugin.sites import site
+
+pytestmark = pytest.mark.qt
+LEFT, RIGHT, ABOVE = (140, 200), (260, 200), (200, 20)
+
+
+def press(page: Page, key: Qt.Key, text: str, *, repeat: bool = False) -> None:
+    for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+        event = QKeyEvent(kind, key, Qt.KeyboardModifier.NoModifier, text, repeat)
+        QCoreApplication.sendEvent(page.target(), event)
+
+
+def is_blue(color: tuple[int, int, int]) -> bool:
+    return color[2] > color[0] + 15
+
+
+def is_orange(color: tuple[int, int, int]) -> bool:
+    return color[0] > color[2] + 15
+
+
+def is_gray(color: tuple[int, int, int]) -> bool:
+    return max(color) - min(color) < 6
+
+
+def shown(page: Page) -> list[str]:
+    group = "viewer.layerManager.getLayerByName('segmentation').layer.displayState"
+    ids = page.evaluate(
+        f"JSON.stringify([...{group}.segmentationGroupState.value.visibleSegments].map(String))"
+    )
+    return sorted(json.loads(ids))
+
+
+def test_a_pair_is_shown_in_its_colours_and_nothing_else(page: Page) -> None:
+    page.until(lambda: page.color_at(*LEFT) == (60, 60, 60), "the imagery")
+    assert is_gray(page.color_at(*RIGHT))
+    page.viewer.show_pair(ROOT_A, ROOT_B)
+    page.until(lambda: is_blue(page.color_at(*LEFT)), "A in blue")
+    page.until(lambda: is_orange(page.color_at(*RIGHT)), "B in orange")
+    assert is_gray(page.color_at(*ABOVE))
+    assert shown(page) == [str(ROOT_A), str(ROOT_B)]
+    page.viewer.show_pair(ROOT_B, None)
+    page.until(lambda: is_blue(page.color_at(*RIGHT)), "B in A's place")
+    page.until(lambda: is_gray(page.color_at(*LEFT)), "A gone")
+    assert shown(page) == [str(ROOT_B)]
+
+
+def test_an_edit_replaces_the_roots_of_the_pair_only(page: Page) -> None:
+    page.viewer.show_pair(77, ROOT_A)
+    page.viewer.replace_roots([5], [6])
+    page.viewer.replace_roots([77, ROOT_A], [ROOT_B])
+    page.until(lambda: is_blue(page.color_at(*RIGHT)), "the merged root")
+    assert shown(page) == [str(ROOT_B)]
+
+
+def test_the_segmentation_can_be_read_again_and_the_imagery_stays(
+    page: Page, volume: Served
+) -> None:
+    page.viewer.show_pair(ROOT_A, None)
+    page.until(lambda: is_blue(page.color_at(*LEFT)), "A")
+    before = len(volume.requests)
+    page.viewer.refresh_segmentation()
+    page.until(lambda: any("/seg/s0/" in path for path in volume.requests[before:]), "the reading")
+    assert not [path for path in volume.requests[before:] if path.startswith("/em/")]
+
+
+def test_keys_work_in_the_page_over_neuroglancers_own(page: Page) -> None:
+    pressed: list[str] = []
+    keys = {"accept": "keyf keyj", "unsure": "keys", "next": "space"}
+    for action in keys:
+        page.viewer.on_action(action, lambda action=action: pressed.append(action))
+    page.viewer.bind_keys(keys)
+    page.click(200, 60)
+    page.until(
+        lambda: (
+            bool(page.evaluate("[...remoteActionHandler.actionSet.value].length > 4"))
+            and "ignoreRepeats" in "".join(page.scripts)
+        ),
+        "the bindings",
+    )
+    slices = page.evaluate("viewer.showPerspectiveSliceViews.value")
+    # The bindings reach the page through the server's event stream; the first press that
+    # arrives proves them, and each press is its own event.
+    page.until(lambda: press(page, Qt.Key.Key_J, "j") is None and bool(pressed), "the first key")
+    page.until(lambda: set(pressed) == {"accept"})
+    pressed.clear()
+    press(page, Qt.Key.Key_S, "s")
+    press(page, Qt.Key.Key_F, "f")
+    press(page, Qt.Key.Key_F, "f", repeat=True)
+    press(page, Qt.Key.Key_Space, " ")
+    press(page, Qt.Key.Key_Space, " ", repeat=True)
+    page.until(lambda: pressed.count("next") == 2, "the keys")
+    assert [action for action in pressed if action != "accept"] == ["unsure", "next", "next"]
+    assert pressed[-3] == "accept"
+    assert page.evaluate("viewer.showPerspectiveSliceViews.value") == slices
+
+
+def test_the_view_moves_without_a_state_push_and_is_read_back(page: Page) -> None:
+    turn = (0.0, 0.6, 0.0, 0.8)
+    page.viewer.look_at(
+        (300.0, 405.0, 505.0), nm_per_pixel=4.0, orientation=turn, layout="4panel", height_nm=900.0
+    )
+    page.until(lambda: page.viewer.view_state().get("layout") == "4panel", "the view")
+    view = page.viewer.view_state()
+    assert view["position_nm"] == pytest.approx([300.0, 405.0, 505.0], abs=1e-3)
+    assert view["nm_per_pixel"] == pytest.approx(4.0)
+    assert view["height_nm"] == pytest.approx(900.0)
+    assert view["orientation"] == pytest.approx(turn, abs=1e-6)
+
+
+def test_contrast_changes_the_imagery(page: Page) -> None:
+    page.until(lambda: page.color_at(*ABOVE) == (60, 60, 60), "the imagery")
+    page.viewer.set_contrast(20, 80)
+    page.until(lambda: abs(page.color_at(*ABOVE)[0] - 170) < 4, "the contrast")
+
+
+def test_a_reloaded_page_shows_the_same(page: Page) -> None:
+    page.viewer.show_pair(ROOT_A, ROOT_B)
+    page.viewer.add_sites([site(9, (640.0, 640.0, 640.0))])
+    page.until(lambda: page.property_of(9) is not None, "the site")
+    page.load()
+    page.viewer.set_probabilities([f"{9:016x}"], [0.25])
+    page.until(lambda: page.property_of(9) == [0.25, 0, 0, 0], "the site after the reload")
+    page.until(lambda: is_blue(page.color_at(*LEFT)) and is_orange(page.color_at(*RIGHT)))
+
+
+def test_hostile_texts_are_shown_or_refused_but_never_run(
+    page: Page, caplog: pytest.LogCaptureFixture
+) -> None:
+    hostile = "</script><img src=x onerror='window.hacked=1'>\"); window.hacked=1; (\""
+    page.viewer.status("x", hostile)
+    page.until(lambda: hostile in page.evaluate("document.body.textContent"), "the status")
+    with caplog.at_level(logging.WARNING, "ngplugin"):
+        page.viewer.set_layout(hostile)
+        page.until(lambda: "failed in the page" in caplog.text, "the refusal")
+    caplog.clear()
+    page.viewer.status("x", None)
+    page.until(lambda: hostile not in page.evaluate("document.body.textContent"))
+    assert page.evaluate("window.hacked === undefined")
+
+
+def test_the_next_places_are_fetched_ahead(page: Page, volume: Served) -> None:
+    page.viewer.look_at((100.0, 100.0, 100.0), nm_per_pixel=0.1)
+    page.until(lambda: page.viewer.view_state().get("nm_per_pixel") == pytest.approx(0.1))
+    page.viewer.prefetch([(1200.0, 1200.0, 1200.0)] * 5)
+    wanted = "/em/s0/64-128_64-128_64-128"
+    page.until(lambda: wanted in volume.requests, "the chunk ahead")
+    config = page.viewer._viewer.config_state.state
+    assert len(config.prefetch) == 3
+
+
+@pytest.fixture
+def crippled(qapp: QApplication, sources: ViewerSources) -> Iterator[Page]:
+    """Return a page whose client lacks one of the internals that are patched."""
+    page = Page(sources)
+    page.load(
+        before_ready="""(() => {
+          const layer = viewer.layerManager.getLayerByName('sites')?.layer;
+          const source = layer?.annotationStates?.states?.[0]?.source;
+          const sources = [...(source?.spatiallyIndexedSources ?? [])];
+          for (const cells of sources) Object.defineProperty(cells, 'parent', { value: null });
+          return sources.length > 0;
+        })()"""
+    )
+    page.viewer.look_at((640.0, 640.0, 640.0), nm_per_pixel=2.5, layout="xy")
+    yield page
+    page.close()
+
+
+def test_a_changed_client_still_shows_sites_by_the_fallback(crippled: Page) -> None:
+    assert crippled.missing == [["cells.parent"]]
+    crippled.viewer.add_sites([site(9, (640.0, 640.0, 640.0))])
+    crippled.until(lambda: crippled.property_of(9) is not None, "the site")
+    crippled.viewer.set_probabilities([f"{9:016x}"], [0.25])
+    crippled.until(lambda: crippled.property_of(9) == [0.25, 0, 0, 0], "the verdict")
