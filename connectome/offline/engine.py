@@ -7,20 +7,18 @@ on one folder, see each other's edits.
 
 from __future__ import annotations
 
-import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from connectome.graph import GraphPoint, Ids, OperationStatus
-from connectome.offline import reading
-from connectome.offline.base import BaseGraph, Rows
+from connectome.offline import editing, reading
+from connectome.offline.base import BaseGraph
 from connectome.offline.ids import ChunkLayout, layer_of
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.lookup import SupervoxelReader, nearest_supervoxel
@@ -71,6 +69,8 @@ class GraphEngine:
         self._state = GraphState.start(base)
         self._past: dict[int, GraphState] = {}
         self._version = -1
+        x, y, z = (round(MERGE_BOX_NM / v) for v in folder.manifest.resolution_nm)
+        self._reach = (x, y, z)
         self._reader = SupervoxelReader(folder.supervoxels, folder.scale)
 
     @classmethod
@@ -237,7 +237,7 @@ class GraphEngine:
         ids are absent.
         """
         found = self._store.operations(operation_ids)
-        return {number: self._details(operation) for number, operation in found.items()}
+        return {number: editing.details_of(operation) for number, operation in found.items()}
 
     # Edits
 
@@ -271,8 +271,8 @@ class GraphEngine:
 
         def plan(state: GraphState) -> Switches:
             pair = np.asarray(ends, dtype=np.uint64)
-            self._check_merge(state, pair, max_chunk_distance)
-            rows = self._edges_between(state, pair, coords)
+            editing.check_merge(state, pair, max_chunk_distance)
+            rows = editing.edges_between(state, pair, coords, self._reach)
             return Switches.of(on=rows) if len(rows) else Switches.of(fakes=pair.reshape(1, 2))
 
         return self._edit("merge", None, user, request, plan)
@@ -335,44 +335,6 @@ class GraphEngine:
         voxel = self.folder.manifest.resolution_nm
         return [int(p // v) for p, v in zip(point.position_nm, voxel, strict=True)]
 
-    def _check_merge(self, state: GraphState, pair: Ids, limit: int) -> None:
-        if pair[0] == pair[1]:
-            raise GraphRefusalError(
-                400, "Requested merge operation contains at least one self-loop."
-            )
-        chunks = self.layout.chunk_of(pair, 1)
-        if np.abs(chunks[0] - chunks[1]).max() > limit:
-            raise GraphRefusalError(
-                400,
-                "Chebyshev distance between merge points exceeded allowed maximum "
-                f"({limit} chunks).",
-            )
-        roots = reading.ancestors(state, pair, None)
-        if roots[0] == roots[1]:
-            raise GraphRefusalError(400, "Supervoxels must belong to different objects.")
-
-    def _edges_between(self, state: GraphState, pair: Ids, coords: list[list[int]]) -> Rows:
-        """Return the inactive edges between two objects near the two points."""
-        reach = [round(MERGE_BOX_NM / v) for v in self.folder.manifest.resolution_nm]
-        low = [min(c) - r for c, r in zip(zip(*coords, strict=True), reach, strict=True)]
-        high = [max(c) + r + 1 for c, r in zip(zip(*coords, strict=True), reach, strict=True)]
-        first, last = self.layout.chunks_meeting(
-            (low[0], high[0], low[1], high[1], low[2], high[2])
-        )
-        xs, ys, zs = (range(f, e) for f, e in zip(first, last, strict=True))
-        chunks = itertools.product(xs, ys, zs)
-        rows = np.concatenate([self._base.rows_from_chunks(chunks), state.fake_rows])
-        rows = rows[~state.edge_active[rows]]
-        a, b = state.edge_ends(rows)
-        roots = reading.ancestors(state, pair, None)
-        ra, rb = state.l2_root[state.sv_l2[a]], state.l2_root[state.sv_l2[b]]
-        near = np.ones(len(rows), dtype=np.bool_)
-        for end in (a, b):
-            chunk = self.layout.chunk_of(self._base.sv_ids[end], 1)
-            near &= ((chunk >= first) & (chunk < last)).all(axis=1)
-        joins = ((ra == roots[0]) & (rb == roots[1])) | ((ra == roots[1]) & (rb == roots[0]))
-        return np.asarray(rows[near & joins], dtype=np.int64)
-
     def _revert(self, operation_id: int, user: str, kind: str) -> OperationResult:
         with self._edit_lock, self._store.transaction() as via:
             found = self._store.operations([operation_id], via=via).get(operation_id)
@@ -387,9 +349,9 @@ class GraphEngine:
         on, off = (found.off, found.on) if kind == "undo" else (found.on, found.off)
 
         def plan(state: GraphState) -> Switches:
-            return _checked_switches(state, on, off)
+            return editing.checked_switches(state, on, off)
 
-        return self._edit(kind, found.id, user, _reverted(found.request, kind), plan)
+        return self._edit(kind, found.id, user, editing.reverted_request(found.request, kind), plan)
 
     def _edit(
         self, kind: str, target: int | None, user: str, request: dict[str, Any], plan: _Plan
@@ -421,48 +383,6 @@ class GraphEngine:
         self._publish(state.advance([record]))
         new_l2 = tuple(node for node, _ in record.new_l2)
         return OperationResult(number, tuple(root for root, _ in record.new_roots), new_l2)
-
-    def _details(self, operation: Operation) -> dict[str, object]:
-        stamp = str(datetime.fromtimestamp(operation.ms / 1000, tz=UTC))
-        details: dict[str, object] = {
-            "user": operation.user,
-            "roots": list(operation.roots),
-            "operation_status": operation.status,
-            "operation_exception": operation.exception,
-            "operation_ts": stamp,
-            "timestamp": stamp,
-        }
-        for name in ("source_coords", "sink_coords"):
-            if name in operation.request:
-                details[name] = operation.request[name]
-        if operation.kind in ("undo", "redo"):
-            details[f"{operation.kind}_operation_id"] = operation.target
-        for name in ("added_edges", "removed_edges"):
-            if name in operation.request:
-                pairs = operation.request[name]
-                details[name] = [[int(a), int(b)] for a, b in pairs]
-        return details
-
-
-def _checked_switches(state: GraphState, on: Rows, off: Rows) -> Switches:
-    """Return the switches of an undo or redo if later edits leave room for it."""
-    a, b = state.edge_ends(np.concatenate([on, off]))
-    root_a, root_b = state.l2_root[state.sv_l2[a]], state.l2_root[state.sv_l2[b]]
-    if len(off):
-        if not state.edge_active[off].all():
-            raise GraphRefusalError(400, "All edges must exist.")
-        if len(np.unique(np.concatenate([root_a, root_b]))) != 1:
-            raise GraphRefusalError(400, "Supervoxels must belong to the same object.")
-    elif bool((root_a == root_b).all()):
-        raise GraphRefusalError(400, "Supervoxels must belong to different objects.")
-    return Switches.of(on=on[~state.edge_active[on]], off=off)
-
-
-def _reverted(request: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return what the log says of an undo or redo: the edges asked for, the other way round."""
-    other = {"added_edges": "removed_edges", "removed_edges": "added_edges"}
-    names = other if kind == "undo" else {name: name for name in other}
-    return {names.get(key, key): value for key, value in request.items()}
 
 
 def _to_ms(seconds: float) -> int:

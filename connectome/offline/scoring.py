@@ -9,7 +9,7 @@ several bodies (merge errors).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,7 +191,14 @@ def _pairs(supervoxels: Ids, truth: Ids) -> tuple[NDArray[np.uint64], NDArray[np
     b, b_of = fastremap.renumber(truth, preserve_zero=True)
     stride = np.uint64(int(b.max()) + 1)
     key, count = fastremap.unique(a.astype(np.uint64) * stride + b, return_counts=True)
-    names_a = {new: old for old, new in a_of.items()}
-    names_b = {new: old for old, new in b_of.items()}
-    pairs = [[names_a[int(k // stride)], names_b[int(k % stride)]] for k in key]
-    return np.asarray(pairs, dtype=np.uint64), np.asarray(count, dtype=np.int64)
+    rows = np.asarray(key // stride, dtype=np.int64), np.asarray(key % stride, dtype=np.int64)
+    pairs = np.stack([_names(a_of)[rows[0]], _names(b_of)[rows[1]]], axis=1)
+    return pairs, np.asarray(count, dtype=np.int64)
+
+
+def _names(numbered: Mapping[Any, Any]) -> Ids:
+    """Return the name of each number, given the number of each name."""
+    names = np.zeros(max(numbered.values(), default=0) + 1, dtype=np.uint64)
+    number = np.fromiter(numbered.values(), dtype=np.int64, count=len(numbered))
+    names[number] = np.fromiter(numbered.keys(), dtype=np.uint64, count=len(numbered))
+    return names
