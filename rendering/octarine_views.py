@@ -121,6 +121,7 @@ def _apply(viewer: Any, spec: RenderSpec) -> None:
     viewer.resize((spec.size_px, spec.size_px))
     viewer.renderer.pixel_ratio = spec.pixel_ratio
     viewer.renderer.ppaa = spec.antialias
+    viewer.renderer.pixel_filter = spec.pixel_filter
     viewer.set_bgcolor(spec.background)
     viewer.shadows = False
     right, up = spec.headlight_offset

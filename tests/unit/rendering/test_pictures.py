@@ -22,6 +22,7 @@ from rendering.pictures import PictureMaker
 from rendering.spec import RenderSpec
 from rendering.surfaces import Surface
 from tests.arrays import ArrayDatastack
+from tests.data import shared_data
 
 A, B, FAR = 2**60 + 7, 2**60 + 8, 9
 CENTER = (320.0, 320.0, 320.0)
@@ -265,3 +266,23 @@ def test_without_any_driver_the_state_names_the_packages() -> None:
     state, reason = ran.stdout.split("|")
     assert state == PictureState.NO_GRAPHICS
     assert "mesa-vulkan-drivers" in reason
+
+
+@pytest.mark.render
+def test_a_real_contact() -> None:
+    file = np.load(shared_data("gala_mini") / "train.npz")
+    grey, ids = file["em"], file["ws"].astype(np.uint64)
+    left, right = ids[:, :, :-1], ids[:, :, 1:]
+    middle = np.zeros(left.shape, bool)
+    middle[20:30, 40:60, 80:120] = True
+    z, y, x = (int(row[0]) for row in np.nonzero((left != right) & middle))
+    a, b = int(ids[z, y, x]), int(ids[z, y, x + 1])
+    stack = ArrayDatastack(grey.astype(np.uint8), None, ids, (10, 10, 10))
+    # Between four pixels of 10 nm, so that a pixel is a voxel.
+    center = ((x + 1) * 10.0, y * 10.0, (z + 0.5) * 10.0)
+    made = PictureMaker(stack).make(center, a, b)
+    assert made.complete
+    assert made.judge_slices is not None
+    size = made.judge_slices.spec.size_px
+    middle_of_xy = made.judge_slices.ids[0, size // 2, size // 2 - 1 : size // 2 + 1]
+    assert [int(i) for i in middle_of_xy] == [a, b]
