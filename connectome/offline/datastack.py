@@ -218,7 +218,11 @@ class OfflineMeshes:
                 fragments = self._store.fragments(self._engine, root)
         except GraphRefusalError as error:
             raise NotFoundError(f"There is no segment {root}.") from error
-        parts = [self._store.read(l2) for l2, _ in fragments if inside is None or l2 in inside]
+        parts = [
+            self._store.read(l2)
+            for l2, name in fragments
+            if (inside is None or l2 in inside) and self._store.path_of(name).is_file()
+        ]
         if not parts:
             raise NotFoundError(f"The segment {root} has no mesh here.")
         return _joined(parts)

@@ -14,7 +14,15 @@ from urllib.request import url2pathname
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.errors import DatastackError, MissingPackageError, OfflineError, ProofdeskError
+from connectome.errors import (
+    AuthError,
+    DatastackError,
+    MissingPackageError,
+    NotFoundError,
+    OfflineError,
+    ProofdeskError,
+    ServiceError,
+)
 from connectome.space import BoxNm, Cutout, Scale
 
 __all__ = ["PrecomputedVolume", "local_path", "normal_url", "translated"]
@@ -126,11 +134,25 @@ def translated(url: str) -> Iterator[None]:
             f"The volume at {url} is packed in a way that cannot be read here: {error}.",
             'Install everything with: pip install "proofdesk[all]"',
         ) from error
+    except requests.HTTPError as error:
+        raise _status_error(error.response, url) from error
     except requests.RequestException as error:
         raise OfflineError(
             f"The voxels at {url} cannot be read.",
             "Check the network connection and your permissions, then try again.",
         ) from error
+
+
+def _status_error(response: Any, url: str) -> ServiceError:
+    status = None if response is None else response.status_code
+    if status in (400, 404):
+        return NotFoundError(f"What was asked for does not exist at {url}.")
+    if status in (401, 403):
+        return AuthError(
+            f"You may not read {url} with the present token.",
+            "Save a valid token, or ask the owners of the dataset for the permission.",
+        )
+    return ServiceError(f"The server of {url} answered with status {status}.", "Try again later.")
 
 
 def _open(url: str, secrets: dict[str, str] | None) -> Any:

@@ -36,6 +36,18 @@ def test_agglomerated_voxels_are_the_segmentation(volume: Any) -> None:
     assert (roots[given == 0] == 0).all()
 
 
+def test_the_path_that_caveclient_gives_opens_too(service: RunningService) -> None:
+    from caveclient import CAVEclient
+    from cloudvolume import CloudVolume
+
+    client = CAVEclient(
+        NAME, server_address=service.url, auth_token=service.token, write_server_cache=False
+    )
+    path = client.chunkedgraph.cloudvolume_path
+    volume = CloudVolume(path, secrets={"token": service.token}, progress=False)
+    assert tuple(volume.meta.volume_size(0)) == SHAPE_ZYX[::-1]
+
+
 def test_leaves_within_a_box(volume: Any, service: RunningService) -> None:
     from cloudvolume import Bbox
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import socket
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,16 @@ def test_a_running_service_can_be_found(folder: Path) -> None:
     assert find_running(folder) is None
     with serve(folder) as again:
         assert find_running(folder) == again.address
+
+
+def test_a_copy_does_not_inherit_the_service(folder: Path, tmp_path: Path) -> None:
+    with serve(folder) as service:
+        copy = shutil.copytree(folder, tmp_path / "copy")
+        assert find_running(copy) is None
+        with serve(copy) as second:
+            assert second.url != service.url
+            assert find_running(copy) == second.address
+            assert find_running(folder) == service.address
 
 
 def test_another_program_on_the_port(folder: Path) -> None:

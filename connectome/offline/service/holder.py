@@ -27,6 +27,7 @@ class RunningAddress:
     """Where a service listens and what opens it."""
 
     name: str
+    folder: str
     pid: int
     url: str
     token: str = field(repr=False)
@@ -87,7 +88,8 @@ def find_running(folder: Path) -> RunningAddress | None:
     import requests
 
     address = _read_card(folder)
-    if address is None:
+    # The card of a folder that was copied while served speaks of the other folder.
+    if address is None or Path(address.folder) != folder.resolve():
         return None
     with requests.Session() as session:
         session.trust_env = False  # A proxy must not see the token, nor answer for loopback.

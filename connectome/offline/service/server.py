@@ -62,7 +62,12 @@ class RunningService:
         """What another process needs to use this service."""
         state = self._state
         return RunningAddress(
-            state.folder.name, os.getpid(), state.base_url, state.token, state.secret
+            name=state.folder.name,
+            folder=str(state.folder.path.resolve()),
+            pid=os.getpid(),
+            url=state.base_url,
+            token=state.token,
+            secret=state.secret,
         )
 
     def stop(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -16,8 +18,7 @@ __all__ = ["ROUTES"]
 def _manifest(state: ServiceState, call: Call) -> Response:
     """Name the fragments; those of new level-2 nodes are made before they are named."""
     node = int(_node(call))
-    with state.mesh_lock:
-        fragments = state.meshes.fragments(state.engine, node)
+    fragments = _fragments(state, node)
     bounds = call.bounds()
     if bounds is not None:
         inside = set(state.engine.leaves(node, bounds, 2).tolist())
@@ -29,6 +30,18 @@ def _manifest(state: ServiceState, call: Call) -> Response:
     if call.flag("return_seg_ids"):
         answer["seg_ids"] = np.array([l2 for l2, _ in fragments], np.uint64)
     return json_reply(answer, call)
+
+
+def _fragments(state: ServiceState, node: int) -> list[tuple[int, str]]:
+    """Return level-2 ids and names of the fragments of a node, made where missing."""
+    meshes = state.meshes
+    level2 = state.engine.leaves(node, stop_layer=2).tolist()
+    whole = all(meshes.path_of(meshes.name_of(l2)).is_file() for l2 in level2)
+    # Viewers ask again and again while a surface is being made: one maker is enough, and
+    # those who ask for finished surfaces need not wait for it.
+    with nullcontext() if whole else state.mesh_lock:
+        found = meshes.fragments(state.engine, node)
+    return [(l2, name) for l2, name in found if meshes.path_of(name).is_file()]
 
 
 def _node(call: Call) -> str:
