@@ -24,7 +24,13 @@ from connectome.offline.layout import DatastackFolder
 __all__ = ["OVERLAP_VOXELS", "Score", "score", "score_table"]
 
 OVERLAP_VOXELS = 1000
-"""A root and a body overlap, for the counts of errors, from this many voxels."""
+"""A root and a body overlap, for the counts of errors, from this many core voxels.
+
+Core voxels are those of a body that is eroded by two voxels (through faces), so that
+borders drawn a little differently are no errors.
+"""
+
+_EROSION = 2
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,7 @@ def score_table(
     roots: Ids,
     truth: Ids,
     counts: NDArray[np.int64],
+    core: NDArray[np.int64],
     *,
     ignore: Collection[int] = (),
     overlap: int = OVERLAP_VOXELS,
@@ -108,11 +115,13 @@ def score_table(
     roots, truth : ndarray, shape (n,), uint64
         Root and body of each pair that occurs, each pair once.
     counts : ndarray, shape (n,), int64
-        Voxels of the pair.
+        Voxels of the pair, for the entropies.
+    core : ndarray, shape (n,), int64
+        Core voxels of the pair, for the counts of errors.
     ignore : collection of int
         Bodies to leave out, beside 0.
     overlap : int
-        Voxels from which a pair counts as overlapping.
+        Core voxels from which a pair counts as overlapping.
 
     Notes
     -----
@@ -121,14 +130,14 @@ def score_table(
     """
     left_out = np.asarray([0, *ignore], dtype=np.uint64)
     kept = ~np.isin(truth, left_out)
-    roots, truth, counts = roots[kept], truth[kept], counts[kept]
+    roots, truth, counts, core = roots[kept], truth[kept], counts[kept], core[kept]
     total = int(counts.sum())
     if total == 0:
         return Score(0.0, 0.0, 0.0, 0, 0, 0)
     joint = _entropy(counts, total)
     split = max(0.0, joint - _entropy(_sums(truth, counts), total))
     merge = max(0.0, joint - _entropy(_sums(roots, counts), total))
-    large = (counts >= overlap) & (roots != 0)
+    large = (core >= overlap) & (roots != 0)
     n_pairs = int(large.sum())
     return Score(
         vi=split + merge,
@@ -152,21 +161,47 @@ def _sums(keys: Ids, counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _overlaps(
     folder: DatastackFolder, graph: GraphEngine, timestamp: float | None
-) -> tuple[Ids, Ids, NDArray[np.int64]]:
-    """Return root, body and voxels of every pair that occurs, block by block."""
+) -> tuple[Ids, Ids, NDArray[np.int64], NDArray[np.int64]]:
+    """Return root, body, voxels and core voxels of every pair that occurs, block by block."""
     from connectome.offline.precomputed_writer import open_volume
 
     supervoxels, truth = open_volume(folder.supervoxels), open_volume(folder.groundtruth)
     pairs: list[NDArray[np.uint64]] = []
     counts: list[NDArray[np.int64]] = []
     for box in _boxes(folder):
-        found, number = _pairs(_flat(supervoxels[box]), _flat(truth[box]))
+        bodies, core = _with_core(truth, box, folder.layout.shape)
+        found, number = _pairs(_flat(supervoxels[box]), bodies, core)
         found[:, 0] = graph.roots(found[:, 0], timestamp)
         pairs.append(found)
         counts.append(number)
     unique, slot = np.unique(np.concatenate(pairs), axis=0, return_inverse=True)
-    total = np.bincount(slot.ravel(), np.concatenate(counts)).astype(np.int64)
-    return unique[:, 0], unique[:, 1], total
+    total = np.zeros((len(unique), 2), dtype=np.int64)
+    np.add.at(total, slot.ravel(), np.concatenate(counts))
+    return unique[:, 0], unique[:, 1], total[:, 0], total[:, 1]
+
+
+def _with_core(
+    truth: Any, box: tuple[slice, slice, slice], shape: tuple[int, int, int]
+) -> tuple[Ids, NDArray[np.bool_]]:
+    """Return the bodies of a box, and whether each voxel is core, both flat."""
+    wide = tuple(
+        slice(max(0, s.start - _EROSION), min(n, s.stop + _EROSION))
+        for s, n in zip(box, shape, strict=True)
+    )
+    bodies = np.asarray(truth[wide], dtype=np.uint64)[..., 0]
+    core = np.ones(bodies.shape, dtype=np.bool_)
+    for axis in range(3):
+        line, body = np.moveaxis(core, axis, 0), np.moveaxis(bodies, axis, 0)
+        same = body[1:] == body[:-1]
+        line[1:] &= same
+        line[:-1] &= same
+    inner = core.copy()
+    for axis in range(3):
+        line, outer = np.moveaxis(inner, axis, 0), np.moveaxis(core, axis, 0)
+        line[1:] &= outer[:-1]
+        line[:-1] &= outer[1:]
+    cut = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True))
+    return _flat(bodies[cut]), inner[cut].ravel(order="F")
 
 
 def _boxes(folder: DatastackFolder) -> list[tuple[slice, slice, slice]]:
@@ -180,20 +215,27 @@ def _boxes(folder: DatastackFolder) -> list[tuple[slice, slice, slice]]:
 
 
 def _flat(block: Any) -> Ids:
-    return np.asarray(block, dtype=np.uint64).ravel(order="K")
+    """Return the values x fastest."""
+    return np.asarray(block, dtype=np.uint64).ravel(order="F")
 
 
-def _pairs(supervoxels: Ids, truth: Ids) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return the pairs (n, 2) that occur and how often."""
+def _pairs(
+    supervoxels: Ids, truth: Ids, core: NDArray[np.bool_]
+) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the pairs (n, 2) that occur, with voxels and core voxels (n, 2)."""
     import fastremap
 
     a, a_of = fastremap.renumber(supervoxels, preserve_zero=True)
     b, b_of = fastremap.renumber(truth, preserve_zero=True)
-    stride = np.uint64(int(b.max()) + 1)
-    key, count = fastremap.unique(a.astype(np.uint64) * stride + b, return_counts=True)
-    rows = np.asarray(key // stride, dtype=np.int64), np.asarray(key % stride, dtype=np.int64)
+    stride = np.uint64(2 * (int(b.max()) + 1))
+    # The lowest bit of the key tells core voxels from the others.
+    key = a.astype(np.uint64) * stride + (b.astype(np.uint64) * np.uint64(2) + core)
+    found, count = fastremap.unique(key, return_counts=True)
+    is_core = (found & np.uint64(1)).astype(np.int64)
+    counts = np.stack([count, count * is_core], axis=1).astype(np.int64)
+    rows = (found // stride).astype(np.int64), (found % stride // np.uint64(2)).astype(np.int64)
     pairs = np.stack([_names(a_of)[rows[0]], _names(b_of)[rows[1]]], axis=1)
-    return pairs, np.asarray(count, dtype=np.int64)
+    return pairs, counts
 
 
 def _names(numbered: Mapping[Any, Any]) -> Ids:
