@@ -129,6 +129,8 @@ class WebView(QWidget):
         self._patience.stop()
         self.page.loadFinished.disconnect()
         self.page.renderProcessTerminated.disconnect()
+        # A view that is hidden later would make itself a new page.
+        self.view.hide()
         sip.delete(self.page)
         self._profile.deleteLater()
 

@@ -43,7 +43,7 @@ def test_a_wayland_screen_that_answers_is_one(tmp_path: Path) -> None:
 
 def test_a_missing_library_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "screen_is_reachable", lambda _env: True)
-    monkeypatch.setattr(platform.ctypes.util, "find_library", lambda _name: None)
+    monkeypatch.setattr("ctypes.util.find_library", lambda _name: None)
     with pytest.raises(GraphicsError, match="libxcb-cursor") as caught:
         prepare_platform({"DISPLAY": ":0"})
     assert "libxcb-cursor0" in caught.value.hint
@@ -66,7 +66,7 @@ def test_a_desktop_with_a_graphics_card_is_left_alone(
 ) -> None:
     monkeypatch.setattr(platform, "screen_is_reachable", lambda _env: True)
     monkeypatch.setattr(platform, "has_render_device", lambda: True)
-    monkeypatch.setattr(platform.os, "geteuid", lambda: 0 if root else 1000)
+    monkeypatch.setattr("os.geteuid", lambda: 0 if root else 1000)
     env = {"WAYLAND_DISPLAY": "wayland-0"}
     prepare_platform(env)
     expected = {"WAYLAND_DISPLAY": "wayland-0"}

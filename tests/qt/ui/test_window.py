@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -169,7 +170,7 @@ def test_an_export_of_nothing_says_so(window: MainWindow, bench: FakeWorkbench) 
 def test_a_list_that_arrives_after_closing_changes_nothing(
     window: MainWindow, bench: FakeWorkbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    late = []
+    late: list[Callable[[list[PlannedEdit]], None]] = []
     monkeypatch.setattr(bench, "plan_export", late.append)
     window.open_export()
     dialog = window.export_dialog
