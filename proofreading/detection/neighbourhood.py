@@ -83,21 +83,42 @@ class Neighbourhood:
         )
         return distance, nearest
 
-    def faces_around(self, grown: NDArray[np.bool_]) -> Faces:
-        """Return the faces between a mask and the labelled voxels outside it."""
+    def faces_around(self, grown: NDArray[np.bool_], nearest: NDArray[np.int32]) -> Faces:
+        """Return the faces between a segment, grown into the background, and other segments.
+
+        Across background only the faces count that look at the segment: those on the
+        flanks of a partner, beside the contact, do not.
+
+        Parameters
+        ----------
+        grown : ndarray of bool, shape (z, y, x)
+        nearest : ndarray of int, shape (3, z, y, x)
+            The segment's voxel nearest to each voxel.
+        """
         others = (self.roots != 0) & ~grown
         voxels, areas = [], []
         for axis in range(3):
             low, high = _halves(axis)
             area = float(np.prod(self.step_nm) / self.step_nm[axis])
-            for inner, outer, shift in ((low, high, 1), (high, low, 0)):
+            for inner, outer, way in ((low, high, 1), (high, low, -1)):
                 hits = np.argwhere(grown[inner] & others[outer])
-                hits[:, axis] += shift
+                hits[:, axis] += way < 0
+                hits = hits[self._looks_at(hits, nearest, axis, way)]
+                hits[:, axis] += way
                 voxels.append(hits)
                 areas.append(np.full(len(hits), area))
         found = np.concatenate(voxels).astype(np.int64)
         segments = self.roots[found[:, 0], found[:, 1], found[:, 2]]
         return Faces(found, segments, np.concatenate(areas))
+
+    def _looks_at(
+        self, voxels: NDArray[np.int64], nearest: NDArray[np.int32], axis: int, way: int
+    ) -> NDArray[np.bool_]:
+        """Tell for which voxels of a grown segment the segment lies behind, along an axis."""
+        z, y, x = voxels.T
+        behind = (voxels - nearest[:, z, y, x].T) * np.asarray(self.step_nm)
+        longest = np.abs(behind).max(axis=1, initial=0.0)
+        return np.asarray((longest == 0) | (behind[:, axis] * way >= longest))
 
     def inner_voxel(self, mask: NDArray[np.bool_], voxel: Index, reach_nm: float) -> Index:
         """Return a voxel of a mask near the middle of its part around another voxel of it."""

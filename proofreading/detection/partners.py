@@ -7,9 +7,8 @@ allowed) or, where fewer than wanted do, lie nearest to it. They are ranked by
 
 where agreement is the cosine between the tip's direction and the way across the
 contact, from the middle of the one side to the middle of the other. A broad face ahead
-of the tip, without a gap, is best. (On a fly FIB-SEM volume with a flood-filling
-segmentation this order named 95 % of the true split errors among four partners; tip
-direction to the partner's centre 86 %, contact area alone 83 %.)
+of the tip, without a gap, is best. (On a fly FIB-SEM volume segmented by a flood-filling
+network, four partners named 122 of 131 true split errors, the first partner 69.)
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def rank_partners(
     own = around.roots == np.uint64(root)
     distance, nearest = around.distance_from(own)
     grown = own | ((around.roots == 0) & (distance <= settings.gap_nm))
-    faces = _near(around, around.faces_around(grown), tip, settings)
+    faces = _near(around, around.faces_around(grown, nearest), tip, settings)
     surface = _Surface(own, distance, nearest, faces)
     ids = {int(segment) for segment in np.unique(faces.segments)}
     if len(ids) < settings.max_partners:
