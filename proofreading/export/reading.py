@@ -131,7 +131,8 @@ def descendants(lineage: Lineage, roots: Iterable[int]) -> set[int]:
 
 def read_merge(graph: Graph, edit: MergeEdit) -> Found:
     """Return what became of a merge that was sent against `edit.expected_roots`."""
-    joined = _is_one(present_roots(graph, edit))
+    now = present_roots(graph, edit)
+    joined = _is_one(now)
     lineage = graph.lineage(edit.expected_roots)
     later = descendants(lineage, edit.expected_roots)
     ours = _find(graph, lineage, later, lambda row: row.undoes is None and _joins(row, edit))
@@ -141,9 +142,8 @@ def read_merge(graph: Graph, edit: MergeEdit) -> Found:
     if not joined:
         return Found(Outcome.NOT_APPLIED)
     if not any(root in lineage.operation_ids for root in later):
-        return Found(
-            Outcome.APPLIED, message="The objects are one; the server does not say by which edit."
-        )
+        message = "The objects are one; the server does not say by which edit."
+        return Found(Outcome.APPLIED, None, now[:1], message)
     return Found(Outcome.OVERTAKEN, message="Already one object: another edit joined them.")
 
 
