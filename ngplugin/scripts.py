@@ -15,6 +15,8 @@ from connectome.space import PointNm
 from ngplugin.grid import CellKey
 
 __all__ = [
+    "LAYOUTS",
+    "Quaternion",
     "call",
     "ignore_repeats",
     "install",
@@ -26,6 +28,8 @@ __all__ = [
     "set_controls",
     "show_segments",
 ]
+
+LAYOUTS = frozenset({"xy", "yz", "xz", "xy-3d", "yz-3d", "xz-3d", "4panel", "4panel-alt", "3d"})
 
 Quaternion = tuple[float, float, float, float]
 """A rotation (x, y, z, w) that takes the camera's axes (right, down, forward) to xyz."""
@@ -99,7 +103,15 @@ def move_to(
     """Return the script that moves the view; what is None stays as it is.
 
     `nm_per_pixel` is the zoom of the slices, `height_nm` what the 3-D panel spans.
+
+    Raises
+    ------
+    ValueError
+        If there is no such layout, or a number is not finite.
     """
+    if layout is not None and layout not in LAYOUTS:
+        msg = f"{layout!r} is none of the layouts {', '.join(sorted(LAYOUTS))}"
+        raise ValueError(msg)
     return call(
         "moveTo",
         {

@@ -252,7 +252,7 @@
 
   function moveTo({ position, nmPerPixel, heightNm, orientation, layout }) {
     const viewer = window.viewer;
-    if (layout) setLayout({ layout });
+    if (layout) viewer.layout.restoreState(layout);
     if (position) {
       viewer.position.value = Float32Array.from(position);
     }
@@ -265,10 +265,6 @@
 
   function setZoom(zoom, nm) {
     if (nm) zoom.value = (nm * 1e-9) / zoom.canonicalVoxelPhysicalSize;
-  }
-
-  function setLayout({ layout }) {
-    window.viewer.layout.restoreState(layout);
   }
 
   function setControls({ controls }) {
@@ -420,7 +416,6 @@
     showPair,
     refreshSegmentation,
     moveTo,
-    setLayout,
     setControls,
     setContrast,
     ignoreRepeats,

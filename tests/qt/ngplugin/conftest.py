@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
-
-# Chromium reads these when the first page is made.
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-os.environ.setdefault("QTWEBENGINE_DISABLE_SANDBOX", "1")
-os.environ.setdefault(
-    "QTWEBENGINE_CHROMIUM_FLAGS", "--no-sandbox --disable-gpu-compositing --ignore-gpu-blocklist"
-)
-
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("PyQt6.QtWebEngineWidgets", reason="PyQt6-WebEngine is not installed")
-
 from PyQt6.QtWidgets import QApplication
 
 from connectome.datastack import ViewerSources
@@ -57,6 +45,7 @@ def page(qapp: QApplication, sources: ViewerSources) -> Iterator[Page]:
     """Return a page with its layers loaded, in one xy panel."""
     page = Page(sources)
     page.load()
+    page.viewer.look_at((640.0, 640.0, 640.0), layout="3d", height_nm=6000.0)
     cells = sum(math.prod(shape) for shape in page.viewer.store.grid.shapes)
     page.until(lambda: page.viewer.source.requests["cell"] >= cells, "the empty cells")
     page.viewer.look_at((640.0, 640.0, 640.0), nm_per_pixel=2.5, layout="xy")

@@ -18,7 +18,7 @@ from connectome.space import BoxNm
 from ngplugin.viewer import SiteViewer
 
 BOUNDS = BoxNm((0.0, 0.0, 0.0), (1280.0, 1280.0, 1280.0))
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 # PyQt6's stubs give QTest's functions a `self` that they do not have.
 _test: Any = QTest
 
@@ -47,9 +47,12 @@ class Page:
 
     def load(self, before_ready: str | None = None) -> None:
         """Load the page and wait for its layers; a script may run before Proofdesk's half."""
+        loaded: list[bool] = []
+        self.view.loadFinished.connect(loaded.append)
         self.view.load(QUrl(self.viewer.url))
         self.view.show()
-        self.until(lambda: bool(self.evaluate("window.viewer !== undefined")))
+        self.until(lambda: loaded == [True], "the page")
+        self.view.loadFinished.disconnect(loaded.append)
         if before_ready is not None:
             self.until(lambda: bool(self.evaluate(before_ready)))
         known = len(self.missing)
@@ -91,6 +94,10 @@ class Page:
         found = self.evaluate(_READ.replace("NUMBER", str(number)))
         return None if found is None else list(found)
 
+    def sites_held(self) -> int:
+        """Return how many sites the client holds for drawing."""
+        return int(self.evaluate(_COUNT))
+
     def target(self) -> QWidget:
         """Return the widget that takes mouse and keys."""
         proxy = self.view.focusProxy()
@@ -129,4 +136,15 @@ _READ = """(() => {
     return [view.getFloat32(0, true), view.getUint8(4), view.getUint8(5), view.getUint8(6)];
   }
   return null;
+})()"""
+
+_COUNT = """(() => {
+  const layer = viewer.layerManager.getLayerByName('sites').layer;
+  let count = 0;
+  for (const cells of layer.annotationStates.states[0].source.spatiallyIndexedSources) {
+    for (const chunk of cells.chunks.values()) {
+      count += chunk.data?.serializedAnnotations.typeToIds[0].length ?? 0;
+    }
+  }
+  return count;
 })()"""

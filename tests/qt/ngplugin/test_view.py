@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from PyQt6.QtCore import QCoreApplication, QEvent, Qt
@@ -10,6 +11,7 @@ from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QApplication
 
 from connectome.datastack import ViewerSources
+from ngplugin import scripts
 from tests.qt.ngplugin.conftest import ROOT_A, ROOT_B
 from tests.qt.ngplugin.page import Page
 from tests.qt.ngplugin.scene import Served
@@ -82,7 +84,7 @@ def test_keys_work_in_the_page_over_neuroglancers_own(page: Page) -> None:
     pressed: list[str] = []
     keys = {"accept": "keyf keyj", "unsure": "keys", "next": "space"}
     for action in keys:
-        page.viewer.on_action(action, lambda action=action: pressed.append(action))
+        page.viewer.on_action(action, partial(pressed.append, action))
     page.viewer.bind_keys(keys)
     page.click(200, 60)
     page.until(
@@ -93,9 +95,14 @@ def test_keys_work_in_the_page_over_neuroglancers_own(page: Page) -> None:
         "the bindings",
     )
     slices = page.evaluate("viewer.showPerspectiveSliceViews.value")
+
     # The bindings reach the page through the server's event stream; the first press that
     # arrives proves them, and each press is its own event.
-    page.until(lambda: press(page, Qt.Key.Key_J, "j") is None and bool(pressed), "the first key")
+    def arrived() -> bool:
+        press(page, Qt.Key.Key_J, "j")
+        return bool(pressed)
+
+    page.until(arrived, "the first key")
     page.until(lambda: set(pressed) == {"accept"})
     pressed.clear()
     press(page, Qt.Key.Key_S, "s")
@@ -145,7 +152,7 @@ def test_hostile_texts_are_shown_or_refused_but_never_run(
     page.viewer.status("x", hostile)
     page.until(lambda: hostile in page.evaluate("document.body.textContent"), "the status")
     with caplog.at_level(logging.WARNING, "ngplugin"):
-        page.viewer.set_layout(hostile)
+        page.evaluate(scripts.call(hostile, {"x": hostile}) + "0")
         page.until(lambda: "failed in the page" in caplog.text, "the refusal")
     caplog.clear()
     page.viewer.status("x", None)

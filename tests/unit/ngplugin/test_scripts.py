@@ -37,7 +37,7 @@ def test_ids_travel_as_strings() -> None:
     ],
 )
 def test_hostile_text_stays_text(hostile: str) -> None:
-    script = scripts.move_to(layout=hostile)
+    script = scripts.call("moveTo", {"layout": hostile})
     assert "<" not in script
     assert "\u2028" not in script
     assert "\n" not in script
@@ -47,6 +47,11 @@ def test_hostile_text_stays_text(hostile: str) -> None:
 def test_numbers_that_json_cannot_say_are_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         scripts.move_to((float("nan"), 0.0, 0.0))
+
+
+def test_unknown_layouts_are_refused() -> None:
+    with pytest.raises(ValueError, match="xy-3d"):
+        scripts.move_to(layout="5panel")
 
 
 def test_properties_travel_packed() -> None:
