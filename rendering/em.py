@@ -190,6 +190,15 @@ def _voxel_coordinates(cutout: Cutout, points: _Points) -> list[NDArray[np.float
     return [(nm - origin) / edge - 0.5 for nm, origin, edge in parts][::-1]
 
 
+def _axis_by_axis(cutout: Cutout, points: _Points) -> list[tuple[int, NDArray[np.float64]]]:
+    """Return array axes with their coordinates, the one across first.
+
+    What follows then works on a plane, however large the cutout is.
+    """
+    pairs = list(enumerate(_voxel_coordinates(cutout, points)))
+    return sorted(pairs, key=lambda pair: len(pair[1]))
+
+
 def _inside(cutout: Cutout, points: _Points) -> NDArray[np.bool_]:
     coordinates = _voxel_coordinates(cutout, points)
     z, y, x = (
@@ -203,7 +212,7 @@ def _sample_linear(
     cutout: Cutout, points: _Points
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     values = cutout.data
-    for axis, coordinates in enumerate(_voxel_coordinates(cutout, points)):
+    for axis, coordinates in _axis_by_axis(cutout, points):
         last = cutout.data.shape[axis] - 1
         clamped = np.clip(coordinates, 0, last)
         low = np.minimum(clamped.astype(np.intp), max(last - 1, 0))
@@ -224,7 +233,7 @@ def _sample_nearest(cutout: Cutout, points: _Points) -> NDArray[np.uint64]:
     # Plain indexing: an interpolating sampler would pass ids through float64 and
     # damage those beyond 2**53.
     values = cutout.data
-    for axis, coordinates in enumerate(_voxel_coordinates(cutout, points)):
+    for axis, coordinates in _axis_by_axis(cutout, points):
         index = np.floor(coordinates + 0.5).astype(np.intp)
         values = values.take(np.clip(index, 0, cutout.data.shape[axis] - 1), axis)
     ids = points.as_picture(values.astype(np.uint64))
