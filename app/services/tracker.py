@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.services.model import Current, PartnerChoice, Phase
+from app.services.model import Current, JudgeStatus, PartnerChoice, Phase
 from app.services.questions import question_of, task_of
 from app.services.worker.messages import Look, Looked
 from proofreading.catalogue import Catalogue
@@ -108,14 +108,14 @@ class Tracker:
         found = (self.site.root, partner.root if partner is not None else None)
         return self.roots.get((self.site.id, self.partner_index), found)
 
-    def current(self, answer: Answer | None) -> Current | None:
+    def current(self, answer: Answer | None, judge: JudgeStatus) -> Current | None:
         """Return the site on the screen with everything known about it."""
         if self.site is None:
             return None
         verdicts = self._outcomes(self.site)
         pictures = self._pictures.get((self.site.id, self.partner_index))
         verdict = verdicts.get(self._partner_key())
-        phase, text = _verdict_phase(self.site, verdict)
+        phase, text = _verdict_phase(self.site, verdict, judge)
         return Current(
             site=self.site,
             question=question_of(self.site),
@@ -160,13 +160,15 @@ def _choices(site: Site, verdicts: dict[int | None, Outcome]) -> tuple[PartnerCh
     return tuple(choices)
 
 
-def _verdict_phase(site: Site, verdict: Outcome | None) -> tuple[Phase, str]:
+def _verdict_phase(site: Site, verdict: Outcome | None, judge: JudgeStatus) -> tuple[Phase, str]:
     if isinstance(verdict, Verdict):
         return Phase.READY, ""
     if isinstance(verdict, FailedVerdict):
         return Phase.FAILED, f"{verdict.reason} {verdict.hint}".strip()
     if not site.partners:
         return Phase.EMPTY, "No model answers this question yet; your own eyes decide."
+    if judge.phase is Phase.FAILED:
+        return Phase.FAILED, judge.text
     return Phase.LOADING, "The model is looking at it."
 
 

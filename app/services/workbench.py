@@ -292,7 +292,7 @@ class Workbench:
             jobs=self._jobs.all(),
             queue_phase=self._queue_phase(),
             queue_text=self._queue_text(),
-            current=self._tracker.current(decision.answer if decision is not None else None),
+            current=self._tracker.current(decision.answer if decision else None, self._judge),
             last_answer=_last_answer(state.last_undoable()),
             can_undo=state.last_undoable() is not None,
             can_redo=state.last_redoable() is not None,

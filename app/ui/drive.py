@@ -77,6 +77,11 @@ def _wait_for_verdict(driver: Driver) -> None:
     driver.until(there, "verdict and pictures of the site")
 
 
+def _wait_for_answer(driver: Driver, site_id: str) -> None:
+    state = driver.workbench.session.ledger.state
+    driver.until(lambda: state.decision(site_id) is not None, "the answer in the ledger")
+
+
 def _answer(driver: Driver) -> tuple[int, int]:
     """Answer with keys until enough are answered or the sure ones are used up."""
     answered = accepted = 0
@@ -90,7 +95,5 @@ def _answer(driver: Driver) -> tuple[int, int]:
         driver.press(key)
         answered += 1
         accepted += key == "F"
-        site = current.site.id
-        decided = driver.workbench.session.ledger.state
-        driver.until(lambda site=site: decided.decision(site) is not None, "the answer")
+        _wait_for_answer(driver, current.site.id)
     return answered, accepted

@@ -59,6 +59,8 @@ class Driver:
         app = QApplication.instance() or QApplication(["proofdesk"])
         if not isinstance(app, QApplication):
             raise GraphicsError("Another kind of Qt application already runs in this process.")
+        # Qt deletes every window with the application, so it must not be collected.
+        self._app = app
         apply_theme(app)
         dispatcher = Dispatcher()
         self.workbench: Workbench = launch(opened, dispatcher.post)
@@ -133,7 +135,7 @@ class Driver:
         self.window.open_export()
         dialog = self.window.export_dialog
         assert dialog is not None
-        self.until(lambda: dialog.apply.isEnabled(), "the dry run")
+        self.until(dialog.apply.isEnabled, "the dry run")
         self.settle()
         dialog.apply.click()
         self.until(lambda: not self._exports(), "the export", 300)
