@@ -41,6 +41,8 @@ class Grid:
         self.bounds = bounds
         longest = max(bounds.size)
         self.shapes = tuple(_shape(bounds.size, longest / split) for split in splits)
+        sizes = [math.prod(shape) for shape in self.shapes]
+        self._first = [sum(sizes[:level]) for level in range(len(sizes))]
 
     def cell_size(self, level: int) -> PointNm:
         """Return the edge lengths (x, y, z) of a level's cells in nm."""
@@ -49,19 +51,18 @@ class Grid:
 
     def cells_at(self, point: PointNm) -> Iterator[CellKey]:
         """Yield the cells that hold the point, coarse first; outside points take the nearest."""
-        for level, shape in enumerate(self.shapes):
-            size = self.cell_size(level)
-            x, y, z = (
-                min(max(math.floor((p - low) / s), 0), n - 1)
-                for p, low, s, n in zip(point, self.bounds.lower, size, shape, strict=True)
-            )
-            yield CellKey(level, x, y, z)
+        x, y, z = (
+            min(max((p - low) / edge, 0.0), 1.0)
+            for p, low, edge in zip(point, self.bounds.lower, self.bounds.size, strict=True)
+        )
+        for level, (nx, ny, nz) in enumerate(self.shapes):
+            i, j, k = min(int(x * nx), nx - 1), min(int(y * ny), ny - 1), min(int(z * nz), nz - 1)
+            yield CellKey(level, i, j, k)
 
     def code(self, key: CellKey) -> int:
         """Return a number for the cell that no other cell of any level has."""
-        before = sum(math.prod(shape) for shape in self.shapes[: key.level])
         _, ny, nz = self.shapes[key.level]
-        return before + (key.x * ny + key.y) * nz + key.z
+        return self._first[key.level] + (key.x * ny + key.y) * nz + key.z
 
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, CellKey) or not 0 <= key.level < len(self.shapes):

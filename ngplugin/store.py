@@ -164,14 +164,22 @@ class SiteStore:
     def add(self, sites: Sequence[Site]) -> set[CellKey]:
         """Add sites that are not known yet and return the cells that grew."""
         with self._lock:
-            fresh = {site.number: site for site in sites if site.number not in self._rows}
+            unique = {site.number: site for site in sites}
+            fresh = [(n, site) for n, site in unique.items() if n not in self._rows]
             base = self._snapshot
-            grown = _with_capacity(base, base.count + len(fresh))
-            touched = {
-                self._place(grown, base.count + i, site) for i, site in enumerate(fresh.values())
-            }
-            self._snapshot = replace(grown, count=base.count + len(fresh))
-            return touched
+            count = base.count + len(fresh)
+            grown = _with_capacity(base, count)
+            keys = [self._enter(n, site, grown) for n, site in fresh]
+            if fresh:
+                new = slice(base.count, count)
+                grown.points[new] = [site.point_nm for _, site in fresh]
+                grown.numbers[new] = [number for number, _ in fresh]
+                grown.cells[new] = [self.grid.code(key) for key in keys]
+                grown.properties[new] = [
+                    (UNJUDGED, KIND_CODES[site.kind], 0, 0, 0) for _, site in fresh
+                ]
+            self._snapshot = replace(grown, count=count)
+            return set(keys)
 
     def row_of(self, number: int) -> int | None:
         """Return the row of a site's number, or None where it is unknown."""
@@ -241,18 +249,15 @@ class SiteStore:
             rows = np.array([self._rows[number] for number in known], dtype=np.intp)
             return known, self._snapshot.properties[rows].tobytes()
 
-    def _place(self, into: Snapshot, row: int, site: Site) -> CellKey:
-        key = self._roomy_cell(site.point_nm)
+    def _enter(self, number: int, site: Site, into: Snapshot) -> CellKey:
+        """Index a site under its number and segments and find its cell."""
+        row = len(into.segments)
         segments = tuple(dict.fromkeys([site.root, *(p.root for p in site.partners)]))
-        into.points[row] = site.point_nm
-        into.numbers[row] = site.number
-        into.cells[row] = self.grid.code(key)
-        into.properties[row] = (UNJUDGED, KIND_CODES[site.kind], 0, 0, 0)
         into.segments.append(segments)
         for root in segments:
             self._by_segment.setdefault(root, []).append(row)
-        self._rows[site.number] = row
-        return key
+        self._rows[number] = row
+        return self._roomy_cell(site.point_nm)
 
     def _roomy_cell(self, point: PointNm) -> CellKey:
         for key in self.grid.cells_at(point):

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from rendering.spec import COLOR_A, COLOR_B
+
 __all__ = [
     "COLOR_A",
     "COLOR_B",
@@ -22,8 +24,6 @@ __all__ = [
     "probability_color",
 ]
 
-COLOR_A = "#1f77b4"
-COLOR_B = "#ff7f0e"
 COLOR_OTHER = "#8a8f98"
 COLOR_UNJUDGED = "#a9adb3"
 COLOR_FAILED = "#e5484d"
