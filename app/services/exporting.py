@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ExportDesk", "ExportReport", "export_session"]
 
+OFFLINE_SETTLE_S = 15.0
+CLOSE_SECONDS = 10.0
+
 JobEvent = JobProgress | JobDone | JobFailed
 Post = Callable[[Callable[[], None]], None]
 
@@ -133,6 +136,9 @@ def _exporter(session: Session, datastack: Datastack) -> Exporter:
             f"The datastack {datastack.name} is a flat segmentation and takes no edits.",
             "Save the decisions as tables: proofdesk export S --tables FOLDER",
         )
+    if isinstance(datastack, OfflineDatastack):
+        # Our own service answers or is gone; it has no lock that expires minutes later.
+        return Exporter(session.ledger, datastack.graph, settle_s=OFFLINE_SETTLE_S)
     return Exporter(session.ledger, datastack.graph)
 
 
@@ -279,9 +285,6 @@ class ExportDesk:
 
         self._thread = threading.Thread(target=guarded, name=f"proofdesk-{name}", daemon=True)
         self._thread.start()
-
-
-CLOSE_SECONDS = 10.0
 
 
 def _line(plan: Planned) -> PlannedEdit:

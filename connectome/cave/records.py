@@ -29,7 +29,12 @@ def lineage_of(answer: Mapping[str, Any]) -> Lineage:
         for node in answer["nodes"]
         if node.get("timestamp") is not None
     }
-    return Lineage(edges, times)
+    operations = {
+        int(node["id"]): int(node["operation_id"])
+        for node in answer["nodes"]
+        if node.get("operation_id") is not None
+    }
+    return Lineage(edges, times, operations)
 
 
 def operation_of(
