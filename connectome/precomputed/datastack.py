@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from connectome.datastack import Imagery, Segmentation, Skeletons, ViewerSources
 from connectome.precomputed.layers import (
@@ -14,6 +14,9 @@ from connectome.precomputed.layers import (
 from connectome.precomputed.meshes import PrecomputedMeshes
 from connectome.precomputed.volume import PrecomputedVolume, local_path, normal_url
 from connectome.space import PointNm
+
+if TYPE_CHECKING:
+    from connectome.offline.service import RunningFiles
 
 __all__ = ["PrecomputedDatastack"]
 
@@ -41,7 +44,7 @@ class PrecomputedDatastack:
             if self._imagery_url is None
             else PrecomputedImagery(PrecomputedVolume(self._imagery_url))
         )
-        self._served: list[Any] = []
+        self._served: dict[str, RunningFiles] = {}
 
     @property
     def name(self) -> str:
@@ -86,9 +89,9 @@ class PrecomputedDatastack:
             return f"precomputed://{url}"
         from connectome.offline.service import serve_files
 
-        server = serve_files(local_path(url))
-        self._served.append(server)
-        return f"precomputed://{server.viewer_prefix}/precomputed"
+        if url not in self._served:
+            self._served[url] = serve_files(local_path(url))
+        return f"precomputed://{self._served[url].viewer_prefix}/precomputed"
 
     def supervoxel_at(self, point: PointNm) -> int:
         """Return the segment under the point, 0 for background."""
@@ -97,4 +100,4 @@ class PrecomputedDatastack:
     def close(self) -> None:
         """Stop serving local folders."""
         while self._served:
-            self._served.pop().stop()
+            self._served.popitem()[1].stop()

@@ -117,6 +117,7 @@ class DatastackContract:
         assert sources.voxel_nm == VOXEL_NM
         assert sources.imagery.startswith("precomputed://http://127.0.0.1:")
         assert "://http://127.0.0.1:" in sources.segmentation
+        assert datastack.viewer_sources() == sources
 
     def test_closing_twice_is_harmless(self, datastack: Datastack) -> None:
         datastack.close()
