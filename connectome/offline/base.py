@@ -7,7 +7,6 @@ a chunk lie together. Everything that happened since lies in ``graph.sqlite``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -128,10 +127,23 @@ class BaseGraph:
 
     @cached_property
     def _chunk_starts(self) -> NDArray[np.int64]:
-        """Position of the first supervoxel of each chunk, chunks in the order of their ids."""
+        """Position of the first supervoxel of each chunk, in the order of ids, and the end."""
         corners = np.indices(self.layout.grid).reshape(3, -1).T
         keys = self.layout.pack(1, corners, np.zeros(len(corners)))
-        return np.searchsorted(self.sv_ids, keys).astype(np.int64)
+        return np.append(np.searchsorted(self.sv_ids, keys), len(self.sv_ids)).astype(np.int64)
+
+    @cached_property
+    def _edge_starts(self) -> NDArray[np.int64]:
+        """Row of the first edge of each chunk, in the order of ids, and the end."""
+        # The same type on both sides: else every search would convert all edges.
+        starts = self._chunk_starts.astype(self.edge_a.dtype)
+        return np.searchsorted(self.edge_a, starts).astype(np.int64)
+
+    def _chunk_index(self, chunk: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the place of chunks (n, 3) in the order of ids, -1 outside the volume."""
+        _, ny, nz = self.layout.grid
+        linear = (chunk[:, 0] * ny + chunk[:, 1]) * nz + chunk[:, 2]
+        return np.where((chunk < self.layout.grid).all(axis=1), linear, -1)
 
     def positions(self, supervoxels: Ids) -> NDArray[np.int64]:
         """Return the position of each supervoxel, -1 where there is none, shape (n,).
@@ -143,27 +155,15 @@ class BaseGraph:
             return np.full(len(supervoxels), -1, dtype=np.int64)
         chunk = self.layout.chunk_of(supervoxels, 1)
         number = self.layout.segment_of(supervoxels, 1).astype(np.int64)
-        _, ny, nz = self.layout.grid
-        linear = (chunk[:, 0] * ny + chunk[:, 1]) * nz + chunk[:, 2]
-        start = self._chunk_starts[np.minimum(linear, len(self._chunk_starts) - 1)]
+        start = self._chunk_starts[self._chunk_index(chunk)]
         found = np.clip(start + number - 1, 0, self.sv_ids.size - 1)
         return np.where(self.sv_ids[found] == supervoxels, found, -1)
 
-    def chunk_span(self, chunk: tuple[int, int, int]) -> tuple[int, int]:
-        """Return the first and past-the-end position of the supervoxels of a chunk."""
-        low = self.layout.pack(1, chunk, 0)
-        last = 2 ** self.layout.segment_bits(1) - 1
-        high = self.layout.pack(1, chunk, last)
-        first, end = (
-            np.searchsorted(self.sv_ids, low, side="left"),
-            np.searchsorted(self.sv_ids, high, side="right"),
-        )
-        return int(first), int(end)
-
-    def rows_from_chunks(self, chunks: Iterable[tuple[int, int, int]]) -> Rows:
-        """Return the rows of the base edges whose first supervoxel lies in these chunks."""
-        parts: list[Rows] = []
-        for chunk in chunks:
-            first, end = np.searchsorted(self.edge_a, self.chunk_span(chunk))
-            parts.append(np.arange(first, end, dtype=np.int64))
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+    def rows_from_chunks(self, chunks: NDArray[np.int64]) -> Rows:
+        """Return the rows of the base edges whose first supervoxel lies in these chunks (n, 3)."""
+        place = self._chunk_index(chunks)
+        first, end = self._edge_starts[place], self._edge_starts[place + 1]
+        n = end - first
+        # Row numbers of all the runs first..end, one after another.
+        shift = np.repeat(first - (np.cumsum(n) - n), n)
+        return np.asarray(shift + np.arange(int(n.sum())), dtype=np.int64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -70,8 +69,8 @@ def edges_between(
     high = [max(c) + r + 1 for c, r in zip(zip(*coords, strict=True), reach, strict=True)]
     box = (low[0], high[0], low[1], high[1], low[2], high[2])
     first, last = base.layout.chunks_meeting(box)
-    xs, ys, zs = (range(f, e) for f, e in zip(first, last, strict=True))
-    chunks = itertools.product(xs, ys, zs)
+    spans = [np.arange(f, e) for f, e in zip(first, last, strict=True)]
+    chunks = np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1).reshape(-1, 3)
     rows = np.concatenate([base.rows_from_chunks(chunks), state.fake_rows])
     rows = rows[~state.edge_active[rows]]
     a, b = state.edge_ends(rows)

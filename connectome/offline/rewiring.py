@@ -82,8 +82,7 @@ def _l2_groups(after: GraphState, touched: _Index) -> list[_Index]:
     base = after.base
     members = after.members(touched)
     chunks = np.unique(base.layout.chunk_of(base.sv_ids[members], 1), axis=0)
-    rows = base.rows_from_chunks((int(x), int(y), int(z)) for x, y, z in chunks)
-    rows = np.concatenate([rows, after.fake_rows])
+    rows = np.concatenate([base.rows_from_chunks(chunks), after.fake_rows])
     a, b = after.edge_ends(rows[after.edge_active[rows]])
     inside = np.zeros(len(base.sv_ids), dtype=np.bool_)
     inside[members] = True

@@ -17,6 +17,8 @@ from connectome.offline.ingest import IngestRequest, ingest
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.partition import cut_supervoxels
 from connectome.offline.region_graph import build_graph
+from connectome.offline.scoring import score
+from tests.data import shared_data
 from tests.unit.offline.volumes import (
     VOXEL_NM,
     Labels,
@@ -229,6 +231,30 @@ def test_volumes_of_different_shape_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match="shape"):
         make_datastack(tmp_path / "x", pieces[1:], segments)
     assert not (tmp_path / "x").exists()
+
+
+def test_real_microscopy_from_a_file(tmp_path: Path) -> None:
+    source = np.load(shared_data("gala_mini") / "train.npz")
+    cut = (slice(0, 40), slice(20, 70), slice(60, 140))
+    np.savez(tmp_path / "v.npz", **{k: source[k][cut] for k in ("em", "ws", "gt")})
+    request = IngestRequest(
+        em=f"{tmp_path / 'v.npz'}:em",
+        supervoxels=f"{tmp_path / 'v.npz'}:ws",
+        segmentation=f"{tmp_path / 'v.npz'}:gt",
+        groundtruth=f"{tmp_path / 'v.npz'}:gt",
+        resolution_nm=(10, 10, 10),
+        name="offline_gala",
+        out=tmp_path / "gala",
+    )
+    shares = []
+    summary = ingest(request, lambda _stage, share: shares.append(share))
+    assert all(0 <= share <= 1 for share in shares)
+    folder = DatastackFolder.open(summary.path)
+    engine = GraphEngine.open(folder, read_only=True)
+    truth = source["gt"][cut].astype(np.uint64)
+    assert same_partition(root_volume(engine, read_supervoxels(folder)), truth)
+    assert score(folder, engine=engine).vi == pytest.approx(0, abs=1e-9)
+    engine.close()
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
