@@ -131,8 +131,8 @@ def judge_session(
         If the session cannot be opened or the model not used.
     """
     started = time.monotonic()
-    judge = load_judge(model)
     with open_session(folder, role="worker") as session:
+        judge = load_judge(model)
         if again:
             session.catalogue.retry()
         datastack = open_datastack(session.info.datastack_address)

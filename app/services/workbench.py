@@ -142,6 +142,11 @@ class Workbench:
         """Call the listener on the owner's thread after every change."""
         self._listeners.append(listener)
 
+    @property
+    def datastack_address(self) -> str:
+        """What opens the datastack again."""
+        return self._datastack.address
+
     # ---- intents -------------------------------------------------------------------
 
     def select(self, site_id: str) -> None:
