@@ -178,6 +178,8 @@ class ExportDialog(QDialog):
             return (job.text if job and job.text else "") or "Sending, one edit at a time…"
         if job is not None and job.phase is Phase.FAILED:
             return job.text or "The export stopped."
+        if not self.edits.edits:
+            return ""
         wrong = sum(not edit.ok for edit in self.edits.edits)
         total = f"{len(self.edits.edits):,} edits"
         return (

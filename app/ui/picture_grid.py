@@ -50,9 +50,12 @@ class PictureTile(QWidget):
         self.picture: PictureLike | None = None
         self._pixmap: QPixmap | None = None
         self._sentence = ""
+        self._name = ""
 
-    def show_picture(self, picture: PictureLike) -> None:
-        """Show a picture; converts pixels only when they are others."""
+    def show_picture(self, picture: PictureLike, name: str = "") -> None:
+        """Show a picture under a short name; converts pixels only when they are others."""
+        self._name = name
+        self.setToolTip(picture.caption)
         if self.picture is None or picture.rgb is not self.picture.rgb or picture.rgb is None:
             self._pixmap = to_pixmap(picture)
         self.picture = picture
@@ -89,7 +92,7 @@ class PictureTile(QWidget):
         else:
             painter.drawPixmap(square, self._pixmap, QRectF(self._pixmap.rect()))
         if self.picture is not None:
-            _paint_caption(painter, square, self.picture.caption)
+            _paint_caption(painter, square, self._name)
         painter.end()
 
 
@@ -135,10 +138,11 @@ class PictureGrid(QWidget):
         """Show what there is; a view that was not made leaves its place empty."""
         self._say("")
         for first, pictures in ((0, views), (_PLANES, slices)):
-            found = list(pictures.values())
+            found = list(pictures.items())
             for place, tile in enumerate(self.tiles[first : first + _PLANES]):
                 if place < len(found):
-                    tile.show_picture(found[place])
+                    name, picture = found[place]
+                    tile.show_picture(picture, name)
                 else:
                     tile.show_sentence("")
 

@@ -28,6 +28,7 @@ FOLDED_WIDTH = 88
 _OPEN_WIDTH = 368
 _MOST = 16_777_215
 _FILTER_MS = 120
+_AHEAD = 5
 
 
 class QueueTable(QTableView):
@@ -181,6 +182,9 @@ class QueueDock(QWidget):
         if place is None or place >= self.model.rowCount():
             self.table.clearSelection()
         elif self.table.currentIndex().row() != place or site_id != self._following:
+            # What comes next is in sight, too.
+            ahead = min(place + _AHEAD, self.model.rowCount() - 1)
+            self.table.scrollTo(self.model.index(ahead, 0))
             self.table.setCurrentIndex(self.model.index(place, 0))
         elif not self.table.selectedIndexes():
             self.table.selectRow(place)

@@ -143,7 +143,12 @@ def test_the_current_site_is_the_selected_row(
     for place in (7, 30, 2):
         bench.select(bench.queue.row(place).site_id)
         window.queue.refresh()
-        assert {i.row() for i in window.queue.table.selectedIndexes()} == {place}
+        table = window.queue.table
+        assert {i.row() for i in table.selectedIndexes()} == {place}
+        viewport = table.viewport()
+        assert viewport is not None
+        following = table.visualRect(window.queue.model.index(place + 1, 0))
+        assert viewport.rect().contains(following)
 
 
 def test_a_click_selects_and_a_click_on_retry_judges_again(

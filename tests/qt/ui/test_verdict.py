@@ -97,6 +97,7 @@ def test_pictures_come_and_fail(window: MainWindow, bench: FakeWorkbench, qtbot:
     assert grid.sentence == ""
     assert grid.tiles[2].accessibleName() == "top B has no mesh."
     assert grid.tiles[1].accessibleName() == "side"
+    assert grid.tiles[1].toolTip() == "side"
 
 
 def test_pixels_arrive_unchanged(qtbot: QtBot) -> None:
