@@ -12,7 +12,7 @@ from connectome.cave.client import CaveConnection, connect
 from connectome.cave.graph import CaveGraph
 from connectome.cave.skeletons import CaveSkeletons
 from connectome.datastack import Imagery, Mesh, Segmentation, ViewerSources
-from connectome.errors import NotFoundError, ServiceError
+from connectome.errors import AuthError, NotFoundError, ServiceError
 from connectome.graph import Ids
 from connectome.precomputed import (
     MappedSegmentation,
@@ -90,9 +90,7 @@ class CaveDatastack:
 
     def viewer_sources(self) -> ViewerSources:
         """Return the layer addresses, which need the person's token at the server."""
-        parts = urlsplit(self._connection.local_server)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        scheme = "middleauth+" if parts.scheme == "https" else ""
+        scheme = "middleauth+" if self._origin.startswith("https://") else ""
         table = f"{self._connection.local_server}/segmentation/table/{self._connection.table}"
         source = self._image_source
         images = source if not source or "://" not in source else _as_precomputed(source)
@@ -100,8 +98,8 @@ class CaveDatastack:
             images,
             f"graphene://{scheme}{table}",
             self._graph.base_scale.voxel_nm,
-            token_origins=(origin,),
-            token_for=lambda _origin: self._connection.token,
+            token_origins=(self._origin,),
+            token_for=self._token_for,
         )
 
     def supervoxel_at(self, point: PointNm) -> int:
@@ -111,6 +109,20 @@ class CaveDatastack:
     def close(self) -> None:
         """Close the connections."""
         self._connection.close()
+
+    @property
+    def _origin(self) -> str:
+        parts = urlsplit(self._connection.local_server)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def _token_for(self, origin: str) -> str:
+        """Give the token to the page for this dataset's server, and for no other."""
+        if origin != self._origin:
+            raise AuthError(
+                f"The viewer asked for your token for {origin}, which is not this dataset's server.",
+                "Remove the layer that points there.",
+            )
+        return self._connection.token
 
     @property
     def _image_source(self) -> str:

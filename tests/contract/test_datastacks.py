@@ -13,7 +13,7 @@ import requests
 from numpy.typing import NDArray
 
 from connectome.datastack import Datastack
-from connectome.errors import EditRejectedError, NotFoundError, ServiceError
+from connectome.errors import AuthError, EditRejectedError, NotFoundError, ServiceError
 from connectome.graph import GraphPoint, MergeRequest
 from connectome.offline.datastack import OfflineDatastack
 from connectome.offline.service import RunningService
@@ -65,6 +65,17 @@ class TestCaveDatastack(DatastackContract):
     def test_skeletons_run_along_their_segment(self, datastack: Datastack) -> None:
         with pytest.raises(ServiceError, match="cannot list"):
             next(datastack.skeletons.skeletons())
+
+    def test_the_token_is_for_its_own_server(
+        self, datastack: Datastack, service: RunningService
+    ) -> None:
+        sources = datastack.viewer_sources()
+        assert sources.token_origins == (service.url,)
+        assert sources.token_for is not None
+        assert sources.token_for(service.url) == service.token
+        assert service.token not in sources.segmentation
+        with pytest.raises(AuthError, match=r"evil\.example"):
+            sources.token_for("https://evil.example")
 
     def test_meshes_come_from_the_meshing_service(self, datastack: Datastack) -> None:
         assert datastack.graph is not None
