@@ -119,7 +119,7 @@ class CaveDatastack:
         """Give the token to the page for this dataset's server, and for no other."""
         if origin != self._origin:
             raise AuthError(
-                f"The viewer asked for your token for {origin}, which is not this dataset's server.",
+                f"The viewer asked for your token for {origin}, not this dataset's server.",
                 "Remove the layer that points there.",
             )
         return self._connection.token
