@@ -1,0 +1,81 @@
+"""Late answers never overwrite what is on the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.services.model import JudgeStatus, Phase
+from app.services.tracker import Tracker
+from app.services.worker.messages import Look, Looked
+from proofreading.catalogue import Catalogue
+from rendering.pictures import SitePictures
+from tests.unit.app.test_deciding import _site, _verdict
+
+READY = JudgeStatus(Phase.READY, "m", "CPU")
+PICTURES = SitePictures({}, {}, None)
+
+
+@pytest.fixture
+def asked() -> list[Look]:
+    return []
+
+
+@pytest.fixture
+def tracker(tmp_path: Path, asked: list[Look]) -> Tracker:
+    catalogue = Catalogue.open(tmp_path / "catalogue.sqlite")
+    catalogue.add_sites([_site(1), _site(2)])
+    return Tracker(asked.append, catalogue)
+
+
+def test_a_late_picture_is_kept_but_not_shown(tracker: Tracker, asked: list[Look]) -> None:
+    tracker.show(_site(1))
+    tracker.show(_site(2))
+    assert not tracker.take(Looked(_site(1).id, 0, asked[0].generation, PICTURES))
+    current = tracker.current(None, READY)
+    assert current is not None
+    assert current.pictures_phase is Phase.LOADING
+    tracker.show(_site(1))
+    assert len(asked) == 2
+    current = tracker.current(None, READY)
+    assert current is not None
+    assert current.pictures is PICTURES
+
+
+def test_a_failed_picture_is_a_state_with_its_reason(tracker: Tracker) -> None:
+    tracker.show(_site(1))
+    assert tracker.take(Looked(_site(1).id, 0, 1, None, message="The disk is gone."))
+    current = tracker.current(None, READY)
+    assert current is not None
+    assert (current.pictures_phase, current.pictures_text) == (Phase.FAILED, "The disk is gone.")
+
+
+def test_verdict_phases(tracker: Tracker) -> None:
+    tracker.show(_site(1))
+    loading = tracker.current(None, READY)
+    assert loading is not None
+    assert loading.verdict_phase is Phase.LOADING
+    broken = tracker.current(None, JudgeStatus(Phase.FAILED, "", "", "No model."))
+    assert broken is not None
+    assert (broken.verdict_phase, broken.verdict_text) == (Phase.FAILED, "No model.")
+    tracker.catalogue.add_verdicts([_verdict(_site(1), 0.75)])
+    ready = tracker.current(None, READY)
+    assert ready is not None
+    assert ready.verdict is not None
+    assert ready.partners[0].probability == pytest.approx(0.75)
+
+
+def test_prefetch_asks_once_and_a_lost_worker_is_asked_anew(
+    tracker: Tracker, asked: list[Look]
+) -> None:
+    tracker.show(_site(1))
+    tracker.prefetch(_site(2), 0)
+    tracker.prefetch(_site(2), 0)
+    assert [(look.site_id, look.urgent) for look in asked] == [
+        (_site(1).id, True),
+        (_site(2).id, False),
+    ]
+    tracker.forget_requests()
+    assert asked[-1].site_id == _site(1).id
+    assert asked[-1].urgent
