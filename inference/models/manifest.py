@@ -107,7 +107,7 @@ class TrainingRecord(_Strict):
     fold: str
     trained_on: str
     must_not_be_tested_on: str
-    samples: int
+    pairs: int
     seed: int
     epochs: int
     licence: str

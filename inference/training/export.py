@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +36,7 @@ def export_onnx(network: PairNetwork, size_px: int, weights: Path, example: View
         and features' scale.
     """
     dummy = torch.zeros(2, 9, size_px, size_px)
-    with warnings.catch_warnings():
-        # The exporter warns of its own internals; what counts is the parity checked below.
-        warnings.simplefilter("ignore")
+    with _quiet_exporter():
         torch.onnx.export(
             network,
             (dummy,),
@@ -85,6 +86,20 @@ def feature_statistics(
         percentile_95=round(float(p95), 4),
         percentile_99=round(float(p99), 4),
     )
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep the exporter's remarks on its own internals to itself: the parity check decides."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _answers(

@@ -20,7 +20,7 @@ from inference.pictures import unpack_pairs
 from inference.training.augment import augmented
 from inference.training.network import NetworkConfig, PairNetwork
 
-__all__ = ["LoopConfig", "Progress", "train_network"]
+__all__ = ["LoopConfig", "Progress", "finished_network", "train_network"]
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,17 @@ def train_network(
             run.save(checkpoint)
         if progress is not None:
             progress(epoch + 1, loss)
-    trained = run.average.module
-    assert isinstance(trained, PairNetwork)
-    return trained.eval()
+    return run.result()
+
+
+def finished_network(checkpoint: Path, config: LoopConfig) -> PairNetwork | None:
+    """Return the network of a complete training, or None if epochs are still missing."""
+    if not checkpoint.exists():
+        return None
+    torch.set_num_threads(config.threads)
+    run = _Run(config, 1)
+    run.load(checkpoint)
+    return run.result() if run.epoch >= config.epochs else None
 
 
 class _Run:
@@ -99,6 +107,12 @@ class _Run:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: _rate(step / max(steps, 1), config.warmup)
         )
+
+    def result(self) -> PairNetwork:
+        """Return the network with the averaged weights."""
+        trained = self.average.module
+        assert isinstance(trained, PairNetwork)
+        return trained.eval()
 
     def one_epoch(self, sets: tuple[Views, ...]) -> float:
         """Train one epoch and return its mean loss."""

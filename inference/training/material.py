@@ -14,7 +14,7 @@ from inference.datasets.views import Views, cut_views, random_centers
 from inference.datasets.volumes import TruthVolume
 from rendering.spec import EMSpec
 
-__all__ = ["Material", "MaterialConfig", "make_material"]
+__all__ = ["MaterialConfig", "Reference", "reference_views", "training_views"]
 
 
 @dataclass(frozen=True)
@@ -41,46 +41,70 @@ class MaterialConfig:
 
 
 @dataclass(frozen=True)
-class Material:
-    """Pictures of one fold's training block; nothing in it comes from the test block.
+class Reference:
+    """Pictures of contacts' middles in the training block, for what follows training.
 
     Parameters
     ----------
-    watershed, coarse : Views
-        What the network is trained on.
+    typical : Views
+        Pairs that the network was trained on: what its features usually are.
     held_out : Views
-        Watershed pairs of the block's far end, for calibration alone.
+        Pairs of the block's far end that it was not trained on, for calibration alone.
+    held_out_block : str
+        Where those lie, in words.
     """
 
-    watershed: Views
-    coarse: Views
+    typical: Views
     held_out: Views
     held_out_block: str
 
 
-def make_material(
+def training_views(
     volume: TruthVolume, fold: Fold, spec: EMSpec, config: MaterialConfig, folder: Path
-) -> Material:
-    """Cut all pictures of a fold's training block into files of ``folder``."""
+) -> tuple[Views, Views]:
+    """Cut the pictures of watershed and of coarser pairs into files of ``folder``.
+
+    Nothing in them is centred in the test block or in the part kept for calibration.
+    """
     rng = np.random.default_rng(config.seed)
-    border = round(volume.em.shape[1] * (1 - config.held_out))
+    border = _border(volume, config)
     base = watershed_pairs(volume)
-    inside = fold.train(base)
-    far = base.contacts.center[:, 1] >= border
-    held = np.flatnonzero(inside & far)
-    rows, centers = _with_random_views(
-        base, np.flatnonzero(inside & ~far), fold, config.views - 1, border, rng
-    )
+    near, _ = _near_and_far(base, fold, border)
+    rows, centers = _with_random_views(base, near, fold, config.views - 1, border, rng)
     coarse = [
         _coarse_views(volume, fold, spec, config, joined, border, folder)
         for joined in config.joined
     ]
-    return Material(
-        watershed=cut_views(volume, base, rows, centers, spec, folder / "watershed.npy"),
-        coarse=_concatenated(coarse),
-        held_out=cut_views(volume, base, held, base.contacts.center[held], spec),
+    watershed = cut_views(volume, base, rows, centers, spec, folder / "watershed.npy")
+    return watershed, _concatenated(coarse)
+
+
+def reference_views(
+    volume: TruthVolume, fold: Fold, spec: EMSpec, config: MaterialConfig
+) -> Reference:
+    """Cut the pictures that calibration and feature statistics need."""
+    border = _border(volume, config)
+    base = watershed_pairs(volume)
+    near, far = _near_and_far(base, fold, border)
+    centers = base.contacts.center
+    return Reference(
+        typical=cut_views(volume, base, near, centers[near], spec),
+        held_out=cut_views(volume, base, far, centers[far], spec),
         held_out_block=f"{_block(fold, volume)}, y >= {border}",
     )
+
+
+def _border(volume: TruthVolume, config: MaterialConfig) -> int:
+    height: int = volume.em.shape[1]
+    return round(height * (1 - config.held_out))
+
+
+def _near_and_far(
+    pairs: Pairs, fold: Fold, border: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows of a fold's training block before and behind the border along y."""
+    inside, far = fold.train(pairs), pairs.contacts.center[:, 1] >= border
+    return np.flatnonzero(inside & ~far), np.flatnonzero(inside & far)
 
 
 def _block(fold: Fold, volume: TruthVolume) -> str:
@@ -99,8 +123,7 @@ def _coarse_views(
 ) -> Views:
     rng = np.random.default_rng([config.seed, round(joined * 1000)])
     pairs = coarser_pairs(volume, joined, rng)
-    middle = pairs.contacts.center
-    near = np.flatnonzero(fold.train(pairs) & (middle[:, 1] < border))
+    near, _ = _near_and_far(pairs, fold, border)
     rows, centers = _with_random_views(pairs, near, fold, config.coarse_views - 1, border, rng)
     file = folder / f"coarse-{round(joined * 1000)}.npy"
     return cut_views(volume, pairs, rows, centers, spec, file)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from connectome.errors import StorageError
 from inference.calibration import calibration_error, fit_temperature, probabilities
@@ -31,8 +32,8 @@ from inference.training.export import (
     feature_statistics,
     network_answers,
 )
-from inference.training.loop import LoopConfig, train_network
-from inference.training.material import Material, MaterialConfig, make_material
+from inference.training.loop import LoopConfig, finished_network, train_network
+from inference.training.material import MaterialConfig, reference_views, training_views
 from inference.training.network import PairNetwork
 from proofreading.verdicts import Task
 from rendering.spec import EMSpec
@@ -90,20 +91,29 @@ def train_pairs(
     fold = fold_named(chosen.fold)
     volume = load_truth_volume(data)
     _claim(out, chosen, volume)
-    with tempfile.TemporaryDirectory(prefix="proofdesk-train-") as scratch:
-        tell(f"cutting the pictures of {volume.name}, fold {fold.name}")
-        material = make_material(volume, fold, chosen.spec, chosen.material, Path(scratch))
-        tell(f"{len(material.watershed)} watershed and {len(material.coarse)} coarser pictures")
-        network = train_network(
-            (material.watershed, material.coarse),
-            chosen.loop,
-            out / "checkpoint.pt",
-            lambda epoch, loss: tell(f"epoch {epoch} of {chosen.loop.epochs}: loss {loss:.4f}"),
-        )
-        manifest = _finished(network, material, volume, fold, chosen, out)
+    network = finished_network(out / "checkpoint.pt", chosen.loop)
+    if network is None:
+        network = _trained(volume, fold, chosen, out, tell)
+    tell("calibrating and exporting")
+    manifest = _finished(network, volume, fold, chosen, out)
     write_manifest(out, manifest)
     tell(f"wrote {out / manifest.file} and its manifest")
     return find_model(str(out))
+
+
+def _trained(
+    volume: TruthVolume, fold: Fold, settings: PairTraining, out: Path, tell: Say
+) -> PairNetwork:
+    with tempfile.TemporaryDirectory(prefix="proofdesk-train-") as scratch:
+        tell(f"cutting the pictures of {volume.name}, fold {fold.name}")
+        sets = training_views(volume, fold, settings.spec, settings.material, Path(scratch))
+        tell(f"{len(sets[0])} watershed and {len(sets[1])} coarser pictures")
+        return train_network(
+            sets,
+            settings.loop,
+            out / "checkpoint.pt",
+            lambda epoch, loss: tell(f"epoch {epoch} of {settings.loop.epochs}: loss {loss:.4f}"),
+        )
 
 
 def _claim(out: Path, settings: PairTraining, volume: TruthVolume) -> None:
@@ -128,17 +138,14 @@ def _claim(out: Path, settings: PairTraining, volume: TruthVolume) -> None:
 
 
 def _finished(
-    network: PairNetwork,
-    material: Material,
-    volume: TruthVolume,
-    fold: Fold,
-    settings: PairTraining,
-    out: Path,
+    network: PairNetwork, volume: TruthVolume, fold: Fold, settings: PairTraining, out: Path
 ) -> ModelManifest:
-    logits, held_features = network_answers(network, material.held_out)
-    _, features = network_answers(network, material.watershed)
-    calibration = fit_temperature(logits, material.held_out.same, material.held_out_block)
-    digest = export_onnx(network, settings.spec.size_px, out / "model.onnx", material.held_out)
+    reference = reference_views(volume, fold, settings.spec, settings.material)
+    logits, held_features = network_answers(network, reference.held_out)
+    _, features = network_answers(network, reference.typical)
+    truth = reference.held_out.same
+    calibration = fit_temperature(logits, truth, reference.held_out_block)
+    digest = export_onnx(network, settings.spec.size_px, out / "model.onnx", reference.held_out)
     return ModelManifest(
         id=f"resnet-pairs-{volume.name}-{fold.name}",
         task=Task.SPLIT_ERROR_CORRECTION,
@@ -154,16 +161,14 @@ def _finished(
         labels=("two neurons", "one neuron"),
         calibration=calibration,
         out_of_distribution=feature_statistics(features, held_features),
-        training=_record(volume, fold, settings, len(material.watershed) + len(material.coarse)),
-        metrics=_held_out_metrics(logits, material, calibration),
+        training=_record(volume, fold, settings, len(reference.typical)),
+        metrics=_held_out_metrics(logits, truth, calibration),
         licence=f"weights GPL-3.0-or-later; trained on {volume.name}, {volume.licence}",
         code_version=code_version(),
     )
 
 
-def _record(
-    volume: TruthVolume, fold: Fold, settings: PairTraining, samples: int
-) -> TrainingRecord:
+def _record(volume: TruthVolume, fold: Fold, settings: PairTraining, pairs: int) -> TrainingRecord:
     depth = volume.em.shape[0]
     return TrainingRecord(
         dataset=volume.name,
@@ -171,7 +176,7 @@ def _record(
         fold=fold.name,
         trained_on=f"contacts in sections {_sections(fold.train_z, depth)}",
         must_not_be_tested_on=f"anything but contacts in sections {_sections(fold.test_z, depth)}",
-        samples=samples,
+        pairs=pairs,
         seed=settings.loop.seed,
         epochs=settings.loop.epochs,
         licence=volume.licence,
@@ -183,12 +188,9 @@ def _sections(bounds: tuple[int, int], depth: int) -> str:
 
 
 def _held_out_metrics(
-    logits: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
-    material: Material,
-    calibration: Calibration,
+    logits: NDArray[np.float32], truth: NDArray[np.bool_], calibration: Calibration
 ) -> dict[str, float]:
     """Return figures on the calibration block, inside the training block: not a test."""
-    truth = material.held_out.same
     yes = logits > 0
     balanced = (yes[truth].mean() + (~yes[~truth]).mean()) / 2
     chance = probabilities(logits, calibration.temperature)

@@ -25,12 +25,11 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(
     torch = pytest.importorskip("torch")
     from inference.datasets.folds import FOLDS
     from inference.training.loop import train_network
-    from inference.training.material import make_material
+    from inference.training.material import training_views
     from tests.unit.inference.settings import small_training
 
     chosen = small_training(epochs=2)
-    material = make_material(volume, FOLDS[0], chosen.spec, chosen.material, tmp_path)
-    sets = (material.watershed, material.coarse)
+    sets = training_views(volume, FOLDS[0], chosen.spec, chosen.material, tmp_path)
     whole = train_network(sets, chosen.loop)
     checkpoint = tmp_path / "checkpoint.pt"
 
@@ -49,18 +48,17 @@ def test_no_training_picture_is_centred_outside_its_block(
 ) -> None:
     pytest.importorskip("torch")
     from inference.datasets.folds import FOLDS
-    from inference.training.material import make_material
+    from inference.training.material import reference_views, training_views
     from tests.unit.inference.settings import small_training
 
     chosen = small_training()
-    material = make_material(volume, FOLDS[0], chosen.spec, chosen.material, tmp_path)
+    watershed, _ = training_views(volume, FOLDS[0], chosen.spec, chosen.material, tmp_path)
+    reference = reference_views(volume, FOLDS[0], chosen.spec, chosen.material)
     pairs = watershed_pairs(volume)
     z, y, _ = pairs.contacts.center.T
     border = round(volume.em.shape[1] * 0.8)
-    assert set(material.watershed.pair.tolist()) == set(
-        np.flatnonzero((z < 140) & (y < border)).tolist()
-    )
-    assert set(material.held_out.pair.tolist()) == set(
+    assert set(watershed.pair.tolist()) == set(np.flatnonzero((z < 140) & (y < border)).tolist())
+    assert set(reference.held_out.pair.tolist()) == set(
         np.flatnonzero((z < 140) & (y >= border)).tolist()
     )
 
