@@ -13,6 +13,7 @@ from importlib.resources import files
 
 from connectome.space import PointNm
 from ngplugin.grid import CellKey
+from ngplugin.style import PAGE_STYLE
 
 __all__ = [
     "LAYOUTS",
@@ -65,7 +66,7 @@ def install(*, base: str, layers: Mapping[str, str], imagery_url: str) -> str:
         URL of the imagery, whose cache is kept when the segmentation is refreshed.
     """
     source = files("ngplugin").joinpath("js/proofdesk.js").read_text(encoding="utf-8")
-    config = {"base": base, "imagery": imagery_url, **layers}
+    config = {"base": base, "imagery": imagery_url, "style": PAGE_STYLE, **layers}
     return f"{source}\nwindow.proofdesk.start({literal(config)});"
 
 

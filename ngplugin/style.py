@@ -20,12 +20,13 @@ __all__ = [
     "COLOR_OTHER",
     "COLOR_UNJUDGED",
     "EM_SHADER",
+    "PAGE_STYLE",
     "SITE_SHADER",
     "probability_color",
 ]
 
 COLOR_OTHER = "#8a8f98"
-COLOR_UNJUDGED = "#a9adb3"
+COLOR_UNJUDGED = "#c4c9d1"
 COLOR_FAILED = "#e5484d"
 
 # Steps of probability and their colours (r, g, b from 0 to 1).
@@ -113,5 +114,32 @@ EM_SHADER = """\
 #uicontrol invlerp normalized
 void main() {
   emitGrayscale(normalized());
+}
+"""
+
+# The page is one pane of a window: Neuroglancer's furniture steps back until it is needed.
+PAGE_STYLE = """\
+#neuroglancer-status-container {
+  background: rgba(20, 22, 26, 0.82); color: #d7dade; font: 12px sans-serif;
+  border-radius: 4px 4px 0 0; overflow: hidden; left: 50%; transform: translateX(-50%);
+}
+#neuroglancer-status-container li { width: auto; padding: 4px 8px; list-style: none; }
+.neuroglancer-data-panel-layout-controls { opacity: 0.25; transition: opacity 0.15s; }
+.neuroglancer-data-panel-layout-controls:hover { opacity: 1; }
+.neuroglancer-data-panel-layout-controls > button { border-color: #8a8f98; }
+.neuroglancer-display-dimensions-widget { opacity: 0.25; transition: opacity 0.15s; }
+.neuroglancer-display-dimensions-widget:hover { opacity: 1; }
+.perspective-panel-show-slice-views { opacity: 0.5; font: 12px sans-serif; }
+.neuroglancer-panel { border: 0; }
+/* Cross-hair on the centre of every panel, which is the viewer's position; a mesh
+   can hide the current site in 3-D, but not this. */
+.neuroglancer-rendered-data-panel::after {
+  content: ""; position: absolute; left: calc(50% - 26px); top: calc(50% - 26px);
+  width: 52px; height: 52px; pointer-events: none; background-repeat: no-repeat;
+  background-image: linear-gradient(#fff, #fff), linear-gradient(#fff, #fff),
+    linear-gradient(#fff, #fff), linear-gradient(#fff, #fff);
+  background-size: 10px 1.5px, 10px 1.5px, 1.5px 10px, 1.5px 10px;
+  background-position: 0 center, 100% center, center 0, center 100%;
+  filter: drop-shadow(0 0 1px #000); opacity: 0.85;
 }
 """

@@ -286,7 +286,8 @@ class SiteViewer:
         """Send nothing any more and take the page's address away."""
         self._updates.close()
         self.source.unmount()
-        neuroglancer.server.global_server.viewers.pop(self._viewer.token, None)
+        if neuroglancer.server.is_server_running():
+            neuroglancer.server.global_server.viewers.pop(self._viewer.token, None)
 
     # ---- inside ------------------------------------------------------------------
 

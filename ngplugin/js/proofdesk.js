@@ -304,36 +304,9 @@
 
   // ---- look ----------------------------------------------------------------------
 
-  // The page is one pane of a window: its own furniture steps back until it is needed.
-  const STYLE = `
-    #neuroglancer-status-container {
-      background: rgba(20, 22, 26, 0.82); color: #d7dade; font: 12px sans-serif;
-      border-radius: 4px 4px 0 0; overflow: hidden; left: 50%; transform: translateX(-50%);
-    }
-    #neuroglancer-status-container li { width: auto; padding: 4px 8px; list-style: none; }
-    .neuroglancer-data-panel-layout-controls { opacity: 0.25; transition: opacity 0.15s; }
-    .neuroglancer-data-panel-layout-controls:hover { opacity: 1; }
-    .neuroglancer-data-panel-layout-controls > button { border-color: #8a8f98; }
-    .neuroglancer-display-dimensions-widget { opacity: 0.25; transition: opacity 0.15s; }
-    .neuroglancer-display-dimensions-widget:hover { opacity: 1; }
-    .perspective-panel-show-slice-views { opacity: 0.5; font: 12px sans-serif; }
-    .neuroglancer-panel { border: 0; }
-    /* Cross-hair on the centre of every panel, which is the viewer's position; a mesh
-       can hide the current site in 3-D, but not this. */
-    .neuroglancer-rendered-data-panel::after {
-      content: ""; position: absolute; left: calc(50% - 26px); top: calc(50% - 26px);
-      width: 52px; height: 52px; pointer-events: none; background-repeat: no-repeat;
-      background-image: linear-gradient(#fff, #fff), linear-gradient(#fff, #fff),
-        linear-gradient(#fff, #fff), linear-gradient(#fff, #fff);
-      background-size: 10px 1.5px, 10px 1.5px, 1.5px 10px, 1.5px 10px;
-      background-position: 0 center, 100% center, center 0, center 100%;
-      filter: drop-shadow(0 0 1px #000); opacity: 0.85;
-    }
-  `;
-
-  function dress() {
+  function dress() { // The page's own furniture steps back until it is needed.
     const style = document.createElement("style");
-    style.textContent = STYLE;
+    style.textContent = config.style;
     document.head.append(style);
   }
 

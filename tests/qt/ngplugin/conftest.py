@@ -49,5 +49,6 @@ def page(qapp: QApplication, sources: ViewerSources) -> Iterator[Page]:
     cells = sum(math.prod(shape) for shape in page.viewer.store.grid.shapes)
     page.until(lambda: page.viewer.source.requests["cell"] >= cells, "the empty cells")
     page.viewer.look_at((640.0, 640.0, 640.0), nm_per_pixel=2.5, layout="xy")
+    page.until(lambda: page.viewer.view_state()["layout"] == "xy", "the layout")
     yield page
     page.close()
