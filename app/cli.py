@@ -242,6 +242,55 @@ def demo(
     _show("The whole loop, offscreen", drive_demo(opened, screenshots), as_json=as_json)
 
 
+train_app = typer.Typer(no_args_is_help=True, help="Train a judge; the run can be resumed.")
+evaluate_app = typer.Typer(no_args_is_help=True, help="Measure judges on blocks they never saw.")
+app.add_typer(train_app, name="train")
+app.add_typer(evaluate_app, name="evaluate")
+
+DataFolder = Annotated[Path, typer.Option("--data", help="Folder with em.npz and labels.npz.")]
+
+
+@train_app.command("split-error-correction")
+def train_split_error_correction(
+    data: DataFolder,
+    out: Annotated[Path, typer.Option(help="Folder for the model, its manifest and checkpoint.")],
+    fold: Annotated[str, typer.Option(help="low or high: which end of z is trained on.")] = "low",
+    epochs: Annotated[
+        int | None, typer.Option(help="The shipped model's number if absent.")
+    ] = None,
+    threads: Annotated[int, typer.Option(help="Processor threads.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Train the ResNet that tells whether two touching segments are one neuron."""
+    from inference.training.split_error_correction import PairTraining, train_pairs
+
+    settings = PairTraining.of_fold(fold, epochs=epochs, threads=threads)
+    say = console(to_stderr=True).print
+    model = train_pairs(data, out, settings, None if as_json else say)
+    if as_json:
+        console().print(model.manifest.model_dump_json(), soft_wrap=True, markup=False)
+    else:
+        rows = [("model", model.manifest.id), *model.manifest.metrics.items()]
+        table(f"Trained into {out}", rows)
+
+
+@evaluate_app.command("split-error-correction")
+def evaluate_split_error_correction(
+    data: DataFolder,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="Id or folder, one per fold; the bundled ones if absent."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure the judges of split errors on the test blocks of their own folds."""
+    from inference.evaluation.split_error_correction import evaluate_pairs
+
+    report = evaluate_pairs(data, model, say=None if as_json else console(to_stderr=True).print)
+    text = to_json(report.as_json()) if as_json else report.as_table()
+    console().print(text, soft_wrap=True, markup=False)
+
+
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """Tell what is installed, which GPU is used, what is missing and how to mend it."""
