@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.errors import DatastackError, StorageError
+from connectome.errors import DatastackError, MissingPackageError, StorageError
 from connectome.offline.ids import ChunkLayout, chunk_size_for
 from connectome.offline.layout import DatastackFolder, Manifest, check_name
 from connectome.offline.volumes import (
@@ -117,6 +117,8 @@ def ingest(request: IngestRequest, progress: Progress) -> IngestSummary:
         If the name is wrong, or the folder holds something else already.
     StorageError
         If the folder cannot be written.
+    MissingPackageError
+        If the ``offline`` extra is not installed.
     """
     start = time.monotonic()
     check_name(request.name)
@@ -140,6 +142,11 @@ def ingest(request: IngestRequest, progress: Progress) -> IngestSummary:
         _clear(folder)
         folder.write_manifest(manifest, complete=False)
         manifest = _build(folder, manifest, inputs, progress)
+    except ImportError as error:
+        raise MissingPackageError(
+            f"Ingest needs the package {error.name}.",
+            "Install it with: pip install 'proofdesk[offline]'.",
+        ) from error
     except OSError as error:
         raise StorageError(
             f"The datastack {folder.path} cannot be written: {error}.",

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 __all__ = ["mip_factors", "open_volume", "write_em", "write_segmentation"]
 
+_CACHE_BYTES = 32 * 1024 * 1024
 Triple = tuple[int, int, int]
 _Volume = NDArray[Any]
 
@@ -31,7 +32,12 @@ def open_volume(folder: Path, mip: int = 0) -> Any:
     from cloudvolume import CloudVolume
 
     return CloudVolume(
-        folder.resolve().as_uri(), mip=mip, progress=False, fill_missing=True, bounded=False
+        folder.resolve().as_uri(),
+        mip=mip,
+        progress=False,
+        fill_missing=True,
+        bounded=False,
+        lru_bytes=_CACHE_BYTES,
     )
 
 

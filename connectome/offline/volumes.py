@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.errors import VolumeError
+from connectome.errors import MissingPackageError, VolumeError
 from connectome.space import Scale
 
 __all__ = [
@@ -72,12 +72,19 @@ def load_volume(spec: str | Path, *, what: str) -> LoadedVolume:
     ------
     VolumeError
         If the file or key is missing, the file cannot be read, or it is not 3-D.
+    MissingPackageError
+        If the library for this kind of file is not installed.
     """
     path, key = split_key(str(spec))
     try:
         array = _read(path, key, what)
     except VolumeError:
         raise
+    except ImportError as error:
+        raise MissingPackageError(
+            f"The package {error.name} is needed to read {path}.",
+            "Install it with: pip install 'proofdesk[offline]'.",
+        ) from error
     except (OSError, ValueError, KeyError, RuntimeError, EOFError, TypeError) as error:
         raise VolumeError(
             f"The {what} {path} cannot be read: {error}.",
