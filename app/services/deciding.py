@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from app.services.answering import Answering
 from app.services.opening import open_session
-from connectome.errors import InputError
+from connectome.errors import InputError, ModelError
+from inference.models.registry import find_model
 from proofreading.decisions import Answer, Decider, Decision
 from proofreading.session import Session
 from proofreading.sites import Partner, Site, SiteKind
+from proofreading.verdicts import Verdict
 
 __all__ = [
     "BLIND_NEEDED",
@@ -59,6 +62,7 @@ class AutomaticSummary:
     accepted: int
     rejected: int
     left_open: int
+    left_unusual: int
     unlocked_by: str
 
 
@@ -85,6 +89,8 @@ def decide_automatically(
     """Accept the sites above one probability and reject those below another.
 
     Sites that have an answer keep it. The pair accepted is the most probable partner's.
+    Sites whose pictures are unusual for the model (beyond the 95th percentile of its own
+    held-out pairs) are left to the person, however sure the model is.
 
     Raises
     ------
@@ -113,14 +119,16 @@ def _decide(
 ) -> AutomaticSummary:
     answering = Answering(decider=Decider.AUTOMATIC)
     counts = {Answer.ACCEPT: 0, Answer.REJECT: 0}
-    judged = 0
-    for site, partner, probability in _judged_open_sites(session):
+    judged = unusual = 0
+    for site, partner, verdict in _judged_open_sites(session):
         judged += 1
-        answer = _answer(probability, accept_above, reject_below)
+        answer = _answer(verdict.probability, accept_above, reject_below)
         if answer is None:
             continue
+        if _is_unusual(verdict):
+            unusual += 1
+            continue
         counts[answer] += 1
-        verdict = session.catalogue.best_verdict(site.id)
         events = answering.decide(
             site, partner, answer, verdict=verdict, reason=f"automatic, {reason}"
         )
@@ -130,7 +138,8 @@ def _decide(
         judged=judged,
         accepted=counts[Answer.ACCEPT],
         rejected=counts[Answer.REJECT],
-        left_open=judged - decided,
+        left_open=judged - decided - unusual,
+        left_unusual=unusual,
         unlocked_by=reason,
     )
 
@@ -141,11 +150,27 @@ def _answer(probability: float, accept_above: float, reject_below: float) -> Ans
     return Answer.REJECT if probability < reject_below else None
 
 
-def _judged_open_sites(session: Session) -> Iterator[tuple[Site, Partner, float]]:
+def _is_unusual(verdict: Verdict) -> bool:
+    distance = verdict.provenance.out_of_distribution
+    limit = _usual_distance(verdict.provenance.model_id)
+    return distance is not None and limit is not None and distance > limit
+
+
+@cache
+def _usual_distance(model_id: str) -> float | None:
+    """Return the distance that 95 % of the model's held-out pairs stay within."""
+    try:
+        statistics = find_model(model_id).manifest.out_of_distribution
+    except ModelError:
+        return None  # A model that is gone left its verdicts; they cannot be checked.
+    return None if statistics is None else statistics.percentile_95
+
+
+def _judged_open_sites(session: Session) -> Iterator[tuple[Site, Partner, Verdict]]:
     for site in session.catalogue.sites(SiteKind.ENDPOINT):
-        score = session.catalogue.score(site.id)
-        if score.probability is None or session.ledger.state.decision(site.id) is not None:
+        verdict = session.catalogue.best_verdict(site.id)
+        if verdict is None or session.ledger.state.decision(site.id) is not None:
             continue
         for partner in site.partners:
-            if partner.supervoxel == score.partner_supervoxel:
-                yield site, partner, score.probability
+            if partner.supervoxel == verdict.partner_supervoxel:
+                yield site, partner, verdict

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import ModelError
+from inference.calibration import candidate_probability
 from inference.datasets.folds import both_unseen, fold_named
 from inference.datasets.pairs import Pairs, automatic_pairs, watershed_pairs
 from inference.datasets.views import pair_sample
@@ -73,6 +74,7 @@ class _Answers:
     """Calibrated probabilities of one kind of pairs, pooled over folds."""
 
     probability: NDArray[np.float64]
+    as_candidates: NDArray[np.float64]
     shapes_only: NDArray[np.float64]
     blank: NDArray[np.float64]
     same: NDArray[np.bool_]
@@ -155,8 +157,10 @@ def _answers(judge: Judge, volume: TruthVolume, training: Pairs, pairs: Pairs) -
         ]
         for name, shown in _controls(samples):
             seen[name] += [opinion.probability for opinion in judge.judge(shown)]
+    answers = np.array(seen["whole"])
     return _Answers(
-        probability=np.array(seen["whole"]),
+        probability=answers,
+        as_candidates=candidate_probability(answers, judge.manifest.calibration),
         shapes_only=np.array(seen["shapes"]),
         blank=np.array(seen["blank"]),
         same=pairs.same[rows],
@@ -180,6 +184,9 @@ def _rows(kind: str, parts: Sequence[_Answers]) -> Iterator[ReportRow]:
     unseen = np.concatenate([p.unseen for p in parts])
     answers = np.concatenate([p.probability for p in parts])
     yield ReportRow(kind, "all", measure(answers, same))
+    if kind == "automatic":
+        shown = np.concatenate([p.as_candidates for p in parts])
+        yield ReportRow(kind, "all, with the candidates' share of yes", measure(shown, same))
     yield ReportRow(kind, "both bodies unseen", measure(answers[unseen], same[unseen]))
     shapes = np.concatenate([p.shapes_only for p in parts])
     yield ReportRow(kind, "control: microscopy blanked", measure(shapes, same))

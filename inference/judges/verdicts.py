@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+import numpy as np
+
 from connectome.datastack import Datastack, present_roots
 from connectome.errors import InputError, ProofdeskError, VolumeError
 from connectome.space import BoxNm, PointNm
+from inference.calibration import candidate_probability
 from inference.datasets.contacts import contact_center
 from inference.judges.base import Judge, Opinion, PairSample
 from proofreading.sites import Partner, Site
@@ -109,8 +112,9 @@ def cut_pair(datastack: Datastack, partner: Partner, spec: EMSpec) -> PairSample
 
 
 def verdict(judge: Judge, site: Site, partner: Partner, opinion: Opinion) -> Verdict:
-    """Return an opinion as a verdict with its complete provenance."""
+    """Return an opinion as a verdict on a candidate, with its complete provenance."""
     manifest = judge.manifest
+    chance = np.array([opinion.probability])
     provenance = Provenance(
         model_id=manifest.id,
         weights_sha256=manifest.sha256,
@@ -126,7 +130,7 @@ def verdict(judge: Judge, site: Site, partner: Partner, opinion: Opinion) -> Ver
         site_id=site.id,
         task=manifest.task,
         partner_supervoxel=partner.supervoxel,
-        probability=opinion.probability,
+        probability=float(candidate_probability(chance, manifest.calibration)[0]),
         raw_score=opinion.raw_score,
         made_at=datetime.now(UTC),
         provenance=provenance,

@@ -72,13 +72,21 @@ class PictureSpec(_Strict):
 
 
 class Calibration(_Strict):
-    """How a logit becomes a probability: ``sigmoid(logit / temperature)``."""
+    """How a logit becomes a probability: ``sigmoid(logit / temperature)``.
+
+    `yes_share` is the share of yes among the pairs the temperature was fitted on, and
+    `candidate_yes_share` that among touching segments of an automatic segmentation in
+    the training block. Yes is much rarer among the latter, and a verdict on a candidate
+    takes that into account (Saerens et al. 2002, doi:10.1162/089976602753284446).
+    """
 
     id: str
     method: str = "temperature"
     temperature: float = Field(gt=0)
     samples: int = Field(ge=1)
     held_out: str
+    yes_share: float = Field(gt=0, lt=1)
+    candidate_yes_share: float = Field(gt=0, lt=1)
 
 
 class OutOfDistribution(_Strict):

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import StorageError
-from inference.calibration import calibration_error, fit_temperature, probabilities
+from inference.calibration import calibration_error, fit_temperature, probabilities, yes_share
 from inference.datasets.folds import Fold, fold_named
+from inference.datasets.pairs import automatic_pairs
 from inference.datasets.volumes import TruthVolume, load_truth_volume
 from inference.judges.verdicts import code_version
 from inference.models.manifest import (
@@ -144,7 +145,8 @@ def _finished(
     logits, held_features = network_answers(network, reference.held_out)
     _, features = network_answers(network, reference.typical)
     truth = reference.held_out.same
-    calibration = fit_temperature(logits, truth, reference.held_out_block)
+    candidates = _candidate_share(volume, fold)
+    calibration = fit_temperature(logits, truth, reference.held_out_block, candidates)
     digest = export_onnx(network, settings.spec.size_px, out / "model.onnx", reference.held_out)
     return ModelManifest(
         id=f"resnet-pairs-{volume.name}-{fold.name}",
@@ -166,6 +168,12 @@ def _finished(
         licence=f"weights GPL-3.0-or-later; trained on {volume.name}, {volume.licence}",
         code_version=code_version(),
     )
+
+
+def _candidate_share(volume: TruthVolume, fold: Fold) -> float:
+    """Return how often touching automatic segments of the training block are one body."""
+    pairs = automatic_pairs(volume)
+    return yes_share(pairs.same[fold.train(pairs)])
 
 
 def _record(volume: TruthVolume, fold: Fold, settings: PairTraining, pairs: int) -> TrainingRecord:

@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.calibration import calibration_error, fit_temperature, probabilities
+from inference.calibration import (
+    calibration_error,
+    candidate_probability,
+    fit_temperature,
+    probabilities,
+)
 from inference.evaluation.metrics import area_under_curve, balanced_accuracy, measure
 
 
@@ -11,7 +16,7 @@ def test_temperature_of_overconfident_scores_is_found() -> None:
     rng = np.random.default_rng(0)
     honest = rng.normal(0, 2, 20_000)
     truth = rng.random(20_000) < probabilities(honest, 1.0)
-    calibration = fit_temperature(honest * 3, truth, "invented")
+    calibration = fit_temperature(honest * 3, truth, "invented", 0.1)
     assert calibration.temperature == pytest.approx(3.0, rel=0.05)
     assert calibration.samples == 20_000
     told = probabilities(honest * 3, calibration.temperature)
@@ -24,9 +29,24 @@ def test_temperature_of_overconfident_scores_is_found() -> None:
 
 def test_another_calibration_has_another_id() -> None:
     scores, truth = np.array([-1.0, 2.0, 0.3, -0.4]), np.array([False, True, False, True])
-    one = fit_temperature(scores, truth, "here")
-    assert one.id == fit_temperature(scores, truth, "here").id
-    assert one.id != fit_temperature(scores * 2, truth, "here").id
+    one = fit_temperature(scores, truth, "here", 0.1)
+    assert one.id == fit_temperature(scores, truth, "here", 0.1).id
+    assert one.id != fit_temperature(scores * 2, truth, "here", 0.1).id
+
+
+def test_a_rare_yes_lowers_every_probability_and_keeps_the_order() -> None:
+    rng = np.random.default_rng(3)
+    # As many yes as no when calibrated; one yes in eleven among candidates.
+    calibration = fit_temperature(
+        np.array([-2.0, 2.0, 1.0, -1.0]), np.array([False, True, False, True]), "x", 1 / 11
+    )
+    truth = rng.random(40_000) < 1 / 11
+    scores = rng.normal(np.where(truth, 1.0, -1.0), 1.0)  # log-odds are twice the score
+    balanced = probabilities(scores * 2, 1.0)
+    told = candidate_probability(balanced, calibration)
+    assert calibration_error(told, truth) < 0.02 < calibration_error(balanced, truth)
+    assert (np.argsort(told) == np.argsort(balanced)).all()
+    assert np.isfinite(candidate_probability(np.array([0.0, 1.0]), calibration)).all()
 
 
 def test_calibration_error_by_hand() -> None:
