@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from app.services.opening import open_session
 from connectome.datastack import present_roots
 from connectome.opening import open_datastack
-from inference.judges.verdicts import contact_point, judge_sites
+from inference.judges.looks import contact_point
+from inference.judges.verdicts import judge_sites
 from proofreading.sites import Partner, Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Task, Verdict
 from rendering.pictures import PictureMaker, SitePictures

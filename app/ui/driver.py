@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,6 +49,19 @@ _PANEL_CENTER = """(() => {
 })()"""
 
 
+@cache
+def _application() -> QApplication:
+    """Return the one application of this process.
+
+    It is kept for good: Qt deletes every window with it, and Chromium does not survive a
+    second one.
+    """
+    app = QApplication.instance() or QApplication(["proofdesk"])
+    if not isinstance(app, QApplication):
+        raise GraphicsError("Another kind of Qt application already runs in this process.")
+    return app
+
+
 class Driver:
     """Opens the window on a session and does what a person would do.
 
@@ -56,12 +70,7 @@ class Driver:
 
     def __init__(self, opened: Opened, *, size: tuple[int, int] = (1600, 1000)) -> None:
         self.started = time.monotonic()
-        app = QApplication.instance() or QApplication(["proofdesk"])
-        if not isinstance(app, QApplication):
-            raise GraphicsError("Another kind of Qt application already runs in this process.")
-        # Qt deletes every window with the application, so it must not be collected.
-        self._app = app
-        apply_theme(app)
+        apply_theme(_application())
         dispatcher = Dispatcher()
         self.workbench: Workbench = launch(opened, dispatcher.post)
         self.window = MainWindow(self.workbench, dispatcher)

@@ -10,28 +10,22 @@ from importlib.metadata import PackageNotFoundError, version
 import numpy as np
 
 from connectome.datastack import Datastack, present_roots
-from connectome.errors import InputError, ProofdeskError, VolumeError
-from connectome.space import BoxNm, PointNm
+from connectome.errors import InputError, ProofdeskError
 from inference.calibration import candidate_probability
-from inference.datasets.contacts import contact_center
 from inference.judges.base import Judge, Opinion, PairSample
+from inference.judges.looks import contact_point, cut_at, look_again
 from proofreading.sites import Partner, Site
 from proofreading.verdicts import FailedVerdict, Provenance, Verdict
-from rendering.em import cut_slices
 from rendering.spec import EMSpec
 
 __all__ = [
     "code_version",
-    "contact_point",
     "cut_pair",
     "failed",
     "judge_site",
     "judge_sites",
     "verdict",
 ]
-
-CONTACT_REACH_NM = 200.0
-"""How far around the partner's points the contact is looked for."""
 
 
 @cache
@@ -58,19 +52,23 @@ def judge_site(judge: Judge, datastack: Datastack, site: Site) -> list[Verdict |
 def judge_sites(
     judge: Judge, datastack: Datastack, sites: Sequence[Site]
 ) -> list[Verdict | FailedVerdict]:
-    """Ask a judge about every partner of several sites, in one batch."""
-    spec = judge.manifest.pictures.em_spec()
+    """Ask a judge about every partner of several sites, in one batch.
+
+    A pair that the first look does not rule out is looked at again from other places of
+    the contact (`looks.look_again`): one slice may lie awkwardly.
+    """
     asked: list[tuple[Site, Partner]] = []
     samples: list[PairSample] = []
     results: dict[tuple[str, int], Verdict | FailedVerdict] = {}
     for site in sites:
         for partner in site.partners:
             try:
-                samples.append(cut_pair(datastack, partner, spec))
+                samples.append(cut_pair(datastack, partner, judge.manifest.pictures.em_spec()))
                 asked.append((site, partner))
             except ProofdeskError as error:
                 results[site.id, partner.supervoxel] = failed(judge, site, partner, error)
-    for (site, partner), result in zip(asked, _opinions(judge, samples), strict=True):
+    opinions = _opinions(judge, datastack, [partner for _, partner in asked], samples)
+    for (site, partner), result in zip(asked, opinions, strict=True):
         results[site.id, partner.supervoxel] = (
             verdict(judge, site, partner, result)
             if isinstance(result, Opinion)
@@ -94,12 +92,6 @@ def cut_pair(datastack: Datastack, partner: Partner, spec: EMSpec) -> PairSample
     ProofdeskError
         If voxels cannot be read.
     """
-    imagery = datastack.imagery
-    if imagery is None:
-        raise VolumeError(
-            f"The datastack {datastack.name} has no microscopy.",
-            "This model needs it; use another one, or answer without a verdict.",
-        )
     own, other = present_roots(datastack, [partner.own_supervoxel, partner.supervoxel])
     if own == other:
         raise InputError(
@@ -107,8 +99,7 @@ def cut_pair(datastack: Datastack, partner: Partner, spec: EMSpec) -> PairSample
             "Nothing is left to decide here; go on to the next site.",
         )
     center = contact_point(datastack, partner, own, other)
-    slices = cut_slices(imagery, datastack.segmentation, center, spec)
-    return PairSample(slices, own, other)
+    return cut_at(datastack, center, own, other, spec)
 
 
 def verdict(judge: Judge, site: Site, partner: Partner, opinion: Opinion) -> Verdict:
@@ -149,26 +140,15 @@ def failed(judge: Judge, site: Site, partner: Partner, error: ProofdeskError) ->
     )
 
 
-def _opinions(judge: Judge, samples: Sequence[PairSample]) -> Sequence[Opinion | ProofdeskError]:
+def _opinions(
+    judge: Judge,
+    datastack: Datastack,
+    partners: Sequence[Partner],
+    samples: Sequence[PairSample],
+) -> Sequence[Opinion | ProofdeskError]:
     if not samples:
         return []
     try:
-        return judge.judge(samples)
+        return look_again(judge, datastack, partners, samples, judge.judge(samples))
     except ProofdeskError as error:
         return [error] * len(samples)
-
-
-def contact_point(datastack: Datastack, partner: Partner, own: int, other: int) -> PointNm:
-    """Return the middle of the contact near the partner's points, as in training.
-
-    Where the two do not touch there, it is the point between them.
-    """
-    one, two = partner.own_point_nm, partner.point_nm
-    middle = ((one[0] + two[0]) / 2, (one[1] + two[1]) / 2, (one[2] + two[2]) / 2)
-    around = BoxNm.around(middle, partner.distance_nm / 2 + CONTACT_REACH_NM)
-    cutout = datastack.segmentation.read_roots(around)
-    voxel = contact_center(cutout.data, own, other)
-    if voxel is None:
-        return middle
-    x, y, z = (i + o for i, o in zip(reversed(voxel), cutout.first_voxel, strict=True))
-    return cutout.scale.center_of((x, y, z))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from connectome.errors import InputError, VolumeError
-from inference.datasets.contacts import contact_center, find_contacts, gaps_filled
+from inference.datasets.contacts import contact_center, contact_spread, find_contacts, gaps_filled
 from inference.datasets.folds import FOLDS, both_unseen, fold_named
 from inference.datasets.pairs import automatic_pairs, coarser_pairs, watershed_pairs
 from inference.datasets.views import cut_views, random_centers
@@ -145,3 +145,14 @@ def test_fib25_has_the_pairs_that_its_protocol_states() -> None:
     pairs = watershed_pairs(load_truth_volume(shared_data("fib25")))
     assert len(pairs) == 8783
     assert round(float(pairs.same.mean()), 2) == 0.59
+
+
+def test_spread_places_lie_on_the_contact_and_are_always_the_same() -> None:
+    labels = np.zeros((12, 12, 12), np.uint64)
+    labels[:, :, :6], labels[:, :, 6:] = 2**60 + 1, 2**60 + 2
+    places = contact_spread(labels, 2**60 + 1, 2**60 + 2, 5)
+    assert len(set(places)) == 5
+    assert {place[2] for place in places} == {5}
+    assert places == contact_spread(labels, 2**60 + 1, 2**60 + 2, 5)
+    labels[:, :, 6:] = 0
+    assert contact_spread(labels, 2**60 + 1, 2**60 + 2, 5) == []
