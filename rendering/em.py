@@ -21,7 +21,7 @@ from connectome.errors import OutsideVolumeError
 from connectome.space import BoxNm, Cutout, PointNm, Scale
 from rendering.spec import EMSpec
 
-__all__ = ["PLANES", "Plane", "Slices", "cut_slices", "slice_cutouts"]
+__all__ = ["PLANES", "Plane", "Slices", "cut_slices", "grey_range", "slice_cutouts"]
 
 
 @dataclass(frozen=True)
@@ -249,3 +249,27 @@ def _contrast(
     span = max(float(high) - float(low), 1.0)
     scaled = np.clip((grey - low) * (255.0 / span), 0, 255).astype(np.uint8)
     return np.where(present, scaled, np.uint8(0))
+
+
+def grey_range(
+    imagery: Imagery, low_percentile: float = 0.5, high_percentile: float = 99.5, reach: int = 128
+) -> tuple[float, float]:
+    """Return the grey values to show as black and white, from the middle of the volume.
+
+    Parameters
+    ----------
+    reach : int
+        Half the width, in voxels of the coarsest scale, of the block that is looked at.
+
+    Raises
+    ------
+    ServiceError
+        If a server did not answer.
+    """
+    coarsest = len(imagery.scales) - 1
+    bounds = imagery.scales[coarsest].bounds_nm
+    x, y, z = ((a + b) / 2 for a, b in zip(bounds.lower, bounds.upper, strict=True))
+    voxel_nm = min(imagery.scales[coarsest].voxel_nm)
+    block = imagery.read(BoxNm.around((x, y, z), reach * voxel_nm), coarsest).data
+    low, high = np.percentile(block, [low_percentile, high_percentile])
+    return float(low), max(float(high), float(low) + 1.0)

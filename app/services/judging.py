@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["JudgingSummary", "SiteDesk", "judge_batches", "judge_session", "load_judge"]
 
 BATCH_SITES = 8
+AHEAD = 256
+"""How far to look ahead for sites that matter more."""
+BEFORE_LOOKING_ANEW = 32
 
 
 @dataclass(frozen=True)
@@ -111,10 +114,13 @@ def judge_batches(
 ) -> Iterator[list[Verdict | FailedVerdict]]:
     """Judge every site without a verdict of this model, store each batch, then yield it."""
     manifest = judge.manifest
-    while sites := catalogue.unjudged(manifest.task, manifest.id, limit=BATCH_SITES):
-        results = desk.judge(sites)
-        catalogue.add_verdicts(results)
-        yield results
+    while waiting := catalogue.unjudged(manifest.task, manifest.id, limit=AHEAD):
+        # Tips where the neurite merely leaves the volume come last in the queue too.
+        waiting.sort(key=lambda site: site.at_volume_face)
+        for begin in range(0, min(len(waiting), BEFORE_LOOKING_ANEW), BATCH_SITES):
+            results = desk.judge(waiting[begin : begin + BATCH_SITES])
+            catalogue.add_verdicts(results)
+            yield results
 
 
 def judge_session(

@@ -7,7 +7,7 @@ never shown: the person has moved on.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -74,11 +74,12 @@ class Tracker:
             self.message = reply.message
         return here
 
-    def forget_pictures(self) -> None:
-        """Drop every picture and root, because an edit changed what they show."""
-        self._pictures.clear()
-        self._asked.clear()
-        self.roots.clear()
+    def forget_pictures(self, changed: Collection[int]) -> None:
+        """Drop what shows one of these roots, because an edit used them up."""
+        stale = [key for key, roots in self.roots.items() if not set(roots).isdisjoint(changed)]
+        for key in stale:
+            del self.roots[key]
+            self._pictures.pop(key, None)
 
     def forget_requests(self) -> None:
         """Ask anew for what a lost worker will never answer."""

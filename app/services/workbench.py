@@ -7,6 +7,7 @@ to the owner's thread and changes nothing before it gets there.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,12 +47,14 @@ from app.services.worker.messages import (
     Reply,
 )
 from app.services.worker.process import WorkerProcess
+from connectome.errors import ProofdeskError
 from connectome.opening import open_datastack
 from ngplugin.viewer import SiteViewer
 from proofreading.decisions import Answer, Decision
-from proofreading.edits import EditState
+from proofreading.edits import EditState, MergeEdit
 from proofreading.ledger.events import CursorMoved
 from proofreading.sites import Site
+from rendering.em import grey_range
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
@@ -118,6 +121,7 @@ class Workbench:
 
     def start(self) -> None:
         """Start the workers, show what the session holds, and go to where it was left."""
+        threading.Thread(target=self._set_contrast, daemon=True, name="contrast").start()
         self._detector.start()
         self._judge_worker.start()
         self._follow()
@@ -388,11 +392,20 @@ class Workbench:
 
     def _after_edits(self) -> None:
         """Edits changed roots: what was drawn of them is drawn again."""
-        self._tracker.forget_pictures()
+        self._tracker.forget_pictures(self._used_up_roots())
         self.viewer.refresh_segmentation()
         site = self._tracker.site
         if site is not None:
             self._show(site, self._tracker.partner_index)
+
+    def _used_up_roots(self) -> set[int]:
+        """Return the roots that this session's edits replaced, undone ones included."""
+        changed: set[int] = set()
+        for record in self.session.ledger.state.edits(EditState.COMMITTED, EditState.UNDONE):
+            changed.update(record.new_roots)
+            if isinstance(record.edit, MergeEdit):
+                changed.update(record.edit.expected_roots)
+        return changed
 
     # ---- inside --------------------------------------------------------------------------
 
@@ -401,6 +414,16 @@ class Workbench:
         bounds = self._datastack.segmentation.scales[0].bounds_nm
         # A workbench without token origins never asks for a token.
         return SiteViewer(sources, bounds, token_for=sources.token_for)
+
+    def _set_contrast(self) -> None:
+        """Stretch the grey values of the slices; on a thread, because a server may be slow."""
+        if self._datastack.imagery is None:
+            return
+        try:
+            low, high = grey_range(self._datastack.imagery)
+        except ProofdeskError:
+            return  # The page then shows the full range, and says itself what it cannot load.
+        self.viewer.set_contrast(low, high)
 
     def _show(self, site: Site, partner_index: int) -> None:
         self._tracker.show(site, partner_index)

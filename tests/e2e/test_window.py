@@ -22,18 +22,18 @@ pytestmark = [
     pytest.mark.timeout(600),
 ]
 
-ENOUGH = 12
+FEW, ENOUGH = 4, 12
 
 
 def _open(demo: Path, tmp_path: Path) -> Opened:
     return Opened(tmp_path / "e2e.proofdesk", str(demo))
 
 
-def _ready(driver: Driver) -> None:
+def _ready(driver: Driver, judged: int = FEW) -> None:
     """Wait for paint, some judged sites, and the verdict and pictures on the screen."""
     bench = driver.workbench
     driver.until_painted()
-    driver.until(lambda: bench.session.catalogue.counts().judged >= ENOUGH, "judged sites", 240)
+    driver.until(lambda: bench.session.catalogue.counts().judged >= judged, "judged sites", 240)
 
     def shown() -> bool:
         current = bench.snapshot().current
@@ -59,7 +59,7 @@ def _target(driver: Driver) -> Site:
 
 def test_click_accept_export(demo: Path, tmp_path: Path, artifacts: Path) -> None:
     with Driver(_open(demo, tmp_path)) as driver:
-        _ready(driver)
+        _ready(driver, ENOUGH)
         driver.grab(artifacts / "e2e-1-opened.png")
         site = _target(driver)
         driver.click_site(site.id)
