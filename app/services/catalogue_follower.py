@@ -44,6 +44,7 @@ class CatalogueFollower:
         self._queue = queue
         self._view = view
         self._token = START
+        self._partner_roots: dict[str, dict[int, int]] = {}
 
     def follow(self) -> bool:
         """Take in one page of news; tell whether there may be more."""
@@ -57,6 +58,8 @@ class CatalogueFollower:
 
     def _add(self, sites: list[Site]) -> None:
         answers = [self._answer(site.id) for site in sites]
+        for site in sites:
+            self._partner_roots[site.id] = {p.supervoxel: p.root for p in site.partners}
         self._queue.add(
             replace(row_of(site), answer=answer)
             for site, answer in zip(sites, answers, strict=True)
@@ -71,6 +74,9 @@ class CatalogueFollower:
         failed = [s.site_id for s in scores if s.probability is None and s.failed]
         for score in scores:
             self._queue.set_score(score.site_id, score.probability, failed=score.failed)
+            if score.partner_supervoxel is not None:
+                roots = self._partner_roots.get(score.site_id, {})
+                self._queue.set_partner(score.site_id, roots.get(score.partner_supervoxel))
         if judged:
             self._view.set_probabilities([i for i, _ in judged], [p for _, p in judged])
         if failed:

@@ -201,15 +201,21 @@ class ExportDesk:
         self._busy = threading.Lock()
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
+        self._outcomes: tuple[EditRecord, ...] = ()
 
     def plan(
         self, done: Callable[[list[PlannedEdit]], None], failed: Callable[[JobFailed], None]
     ) -> None:
-        """List every edit that waits with what would become of it."""
+        """List every edit that waits with what would become of it.
+
+        After an export the outcomes of its edits come first, once.
+        """
 
         def work() -> None:
             queue_merges(self._session.ledger, self._session.catalogue.site)
-            planned = [_line(plan) for plan in self._exporter().plan()]
+            planned = [_outcome_line(record) for record in self._outcomes]
+            self._outcomes = ()
+            planned += [_line(plan) for plan in self._exporter().plan()]
             self._post(lambda: done(planned))
 
         self._run(
@@ -227,6 +233,7 @@ class ExportDesk:
                 ),
                 cancelled=self._cancelled.is_set,
             )
+            self._outcomes = summary.records
             applied = summary.count(EditState.COMMITTED)
             text = f"{applied} of {len(summary.records)} edits applied. {summary.stopped}"
             self._tell(tell, JobDone("export", text.strip()))
@@ -295,4 +302,14 @@ def _line(plan: Planned) -> PlannedEdit:
         text=describe(record),
         outcome=_verdict_of(plan),
         ok=plan.ok,
+    )
+
+
+def _outcome_line(record: EditRecord) -> PlannedEdit:
+    return PlannedEdit(
+        edit_id=record.edit.id,
+        site_id=record.edit.site_id,
+        text=describe(record),
+        outcome=outcome_of(record),
+        ok=record.state is EditState.COMMITTED,
     )

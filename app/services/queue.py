@@ -96,8 +96,9 @@ class Queue:
     def set_partner(self, site_id: str, root: int | None) -> None:
         """Note which partner stands in a site's row."""
         row = self._rows.get(site_id)
-        if row is not None and row.partner_root != root:
+        if row is not None and root is not None and row.partner_root != root:
             self._rows[site_id] = replace(row, partner_root=root)
+            self._touch()
 
     def set_answer(self, site_id: str, answer: Answer | None) -> None:
         """Note the present answer of a site."""
