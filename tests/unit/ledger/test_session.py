@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -209,9 +210,12 @@ def test_a_read_only_folder(unwritable: Path) -> None:
         assert session.ledger.state.last_number == 1
 
 
-@pytest.fixture
+@contextmanager
 def full_disk() -> Iterator[None]:
-    """No file of this process may grow, as on a full disk."""
+    """Let no file of this process grow, as on a full disk.
+
+    As short as can be: the test runner and other threads write files, too.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
@@ -222,18 +226,16 @@ def full_disk() -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, before)
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_a_full_disk_when_a_session_is_made(folder: Path) -> None:
-    with pytest.raises(StorageError, match="disk is full"):
+    with pytest.raises(StorageError, match="disk is full"), full_disk():
         made(folder)
     assert list(folder.iterdir()) == []
 
 
-def test_a_full_disk_keeps_the_old_file(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_atomically(path, "old")
-    request.getfixturevalue("full_disk")
-    with pytest.raises(StorageError, match="disk is full"):
+    with pytest.raises(StorageError, match="disk is full"), full_disk():
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
