@@ -13,6 +13,7 @@ from app.console import console, progress_bar, show_error, table, to_json
 from connectome.errors import ProofdeskError
 
 if TYPE_CHECKING:
+    from app.services.bench import Row
     from app.services.opening import Opened
 
 app = typer.Typer(
@@ -289,6 +290,29 @@ def evaluate_split_error_correction(
     report = evaluate_pairs(data, model, say=None if as_json else console(to_stderr=True).print)
     text = to_json(report.as_json()) if as_json else report.as_table()
     console().print(text, soft_wrap=True, markup=False)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="loop, or all.")] = "all",
+    as_json: Json = False,
+) -> None:
+    """Measure how fast this machine does the work, as a table."""
+    from app.services.bench import BENCHMARKS, run_benchmark
+
+    for each in BENCHMARKS if name == "all" else [name]:
+        report = run_benchmark(each)
+        if as_json:
+            console().print(to_json(report), soft_wrap=True, markup=False)
+            continue
+        cells = [(row.measure, _bench_cell(row)) for row in report.rows]
+        table(f"{report.name} · {report.machine}", cells)
+
+
+def _bench_cell(row: Row) -> str:
+    value = "not measured" if row.value is None else f"{row.value:,.3g} {row.unit}"
+    goal = f"   goal {row.goal}: {'met' if row.ok else 'not met'}" if row.goal else ""
+    return f"{value}{goal}   {row.note}".rstrip()
 
 
 @app.command()

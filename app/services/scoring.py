@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from connectome.offline.scoring import Score, score
-
 from connectome.offline.layout import DatastackFolder
+from connectome.offline.scoring import Score, score
 
 __all__ = ["score_folder"]
 

@@ -192,7 +192,7 @@ class Workbench:
         if upcoming:
             self.select(upcoming[0])
         else:
-            self._last_of_queue()
+            self._end_of_queue()
         self._changed()
 
     def undo(self) -> None:
@@ -482,10 +482,14 @@ class Workbench:
         else:
             self.select(target)
 
-    def _last_of_queue(self) -> None:
-        left = len(self.queue.next_open(None, 1))
-        text = "That was the last open site below this one." if left else "Every site is answered."
-        self.notify(Level.INFO, text)
+    def _end_of_queue(self) -> None:
+        """Go back to the top, and say so, or say that everything is answered."""
+        first = self.queue.next_open(None)
+        if first:
+            self.select(first[0])
+            self.notify(Level.INFO, "That was the last one below; back at the top of the queue.")
+        else:
+            self.notify(Level.INFO, "Every site is answered.")
 
     def _mark(self, site_id: str, answer: Answer | None) -> None:
         self._pace = pace(self.session.ledger.state.decisions())
