@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from connectome.closing import Closing
 from connectome.errors import SessionError
 from proofreading.catalogue_schema import PAIR_TASKS, SCHEMA_VERSION, create, kinds_for
 from proofreading.catalogue_writing import insert_results, insert_sites, reopen
@@ -85,7 +85,7 @@ class Counts:
     verdicts: int
 
 
-class Catalogue:
+class Catalogue(Closing):
     """Sites and verdicts in one SQLite file. Any thread, and several processes, may use it."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
@@ -259,17 +259,6 @@ class Catalogue:
         """Close the file."""
         with self._lock:
             self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _prepare(self) -> None:
         version = schema_version(self._db)

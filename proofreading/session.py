@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self
 
+from connectome.closing import Closing
 from connectome.errors import SessionError
 from proofreading.catalogue import Catalogue
 from proofreading.files import create_atomically, storage_errors, write_atomically
@@ -49,7 +49,7 @@ class SessionInfo:
     created: datetime
 
 
-class Session:
+class Session(Closing):
     """An open session; see `Session.open`."""
 
     def __init__(
@@ -147,17 +147,6 @@ class Session:
         self.ledger.close()
         if self._lock is not None:
             self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _made(self, name: str) -> Path:
         path = self.folder / name

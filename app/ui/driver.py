@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from app.services.opening import Opened
 from app.services.workbench import Workbench, launch
 from app.ui.platform import prepare_platform
+from connectome.closing import Closing
 from connectome.errors import GraphicsError
 
 # Without a screen Qt must know before it is loaded.
@@ -62,7 +62,7 @@ def _application() -> QApplication:
     return app
 
 
-class Driver:
+class Driver(Closing):
     """Opens the window on a session and does what a person would do.
 
     Every wait is bounded; what never comes true raises `TimeoutError` with its name.
@@ -77,17 +77,6 @@ class Driver:
         self.window.resize(*size)
         self.window.show()
         self.window.load()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # ---- waiting -----------------------------------------------------------------
 

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from connectome.closing import Closing
 from connectome.errors import SessionError
 from proofreading.decisions import Decision
 from proofreading.ledger.codec import decode_event, encode_event
@@ -45,7 +45,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Ledger:
+class Ledger(Closing):
     """The events of a session, and the state that they add up to.
 
     Any thread may use it. `state` is kept up to date by every append; events that another
@@ -155,17 +155,6 @@ class Ledger:
         """Close the file."""
         with self._lock:
             self._db.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _append(
         self, events: list[Event], only_if: Callable[[LedgerState], bool] | None
