@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from app.services.model import PlannedEdit
 from app.services.opening import open_session
 from app.services.worker.messages import JobDone, JobFailed, JobProgress
+from app.services.workers import Post
 from connectome.errors import DatastackError, ProofdeskError
 from connectome.offline.datastack import OfflineDatastack
 from connectome.offline.truth import MainBodies
@@ -32,7 +33,6 @@ OFFLINE_SETTLE_S = 15.0
 CLOSE_SECONDS = 10.0
 
 JobEvent = JobProgress | JobDone | JobFailed
-Post = Callable[[Callable[[], None]], None]
 
 
 @dataclass(frozen=True)

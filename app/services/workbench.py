@@ -36,7 +36,6 @@ from app.services.tracker import Tracker
 from app.services.worker.messages import (
     Cancel,
     Changed,
-    Command,
     Detect,
     JobDone,
     JobFailed,
@@ -46,7 +45,7 @@ from app.services.worker.messages import (
     Looked,
     Reply,
 )
-from app.services.worker.process import WorkerProcess
+from app.services.workers import Post, Workers
 from connectome.errors import ProofdeskError
 from connectome.opening import open_datastack
 from ngplugin.viewer import SiteViewer
@@ -61,11 +60,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Post", "Workbench", "launch"]
 
-Post = Callable[[Callable[[], None]], None]
-"""Runs a callable soon on the owner's thread; may be called from any thread."""
-
 PREFETCHED = 3
-RESTARTS = 3
 
 
 class Workbench:
@@ -96,7 +91,6 @@ class Workbench:
         self._jobs = JobTable()
         self._judge = JudgeStatus(Phase.LOADING, "", "", "loading the model")
         self._shown_at = clock()
-        self._restarts = 0
         self._pace: tuple[float | None, float | None] = (None, None)
         self._closed = False
         self.queue = Queue()
@@ -110,20 +104,25 @@ class Workbench:
         self._follower = CatalogueFollower(
             self.session.catalogue, self.session.ledger, self.queue, self.viewer
         )
-        self._tracker = Tracker(self._send_judge, self.session.catalogue)
+        self._workers = Workers(
+            self.session.folder,
+            self._datastack.address,
+            post,
+            take=self._take,
+            restarted=self._workers_restarted,
+            gave_up=self._workers_gave_up,
+        )
+        self._tracker = Tracker(self._workers.to_judge, self.session.catalogue)
         self._desk = ExportDesk(self.session, self._datastack, self._post)
         self._answering = Answering()
         self._pace = pace(self.session.ledger.state.decisions())
-        self._detector = self._worker()
-        self._judge_worker = self._worker()
 
     # ---- life ----------------------------------------------------------------------
 
     def start(self) -> None:
         """Start the workers, show what the session holds, and go to where it was left."""
         threading.Thread(target=self._set_contrast, daemon=True, name="contrast").start()
-        self._detector.start()
-        self._judge_worker.start()
+        self._workers.start()
         self._follow()
         self._return_to_place()
         self._desk.recover(self._export_changed)
@@ -137,7 +136,7 @@ class Workbench:
         if self._closed:
             return
         self._closed = True
-        for part in (self._detector, self._judge_worker, self._desk, self.viewer):
+        for part in (self._workers, self._desk, self.viewer):
             part.close()
         self.session.close()
         self._datastack.close()
@@ -227,14 +226,14 @@ class Workbench:
         """Look for sites in the background."""
         if not self._jobs.running("detect"):
             self._jobs.start("detect", "detecting")
-            self._detector.send(Detect())
+            self._workers.to_detector(Detect())
             self._changed()
 
     def start_judging(self, *, again: bool = False) -> None:
         """Let the model judge what has no verdict."""
         if not self._jobs.running("judge"):
             self._jobs.start("judge", "judging")
-            self._judge_worker.send(JudgeAll(again=again))
+            self._workers.to_judge(JudgeAll(again=again))
             self._changed()
 
     def retry_failed(self) -> None:
@@ -261,8 +260,8 @@ class Workbench:
         if job == "export":
             self._desk.cancel()
             return
-        worker = self._detector if job == "detect" else self._judge_worker
-        worker.send(Cancel(job))
+        send = self._workers.to_detector if job == "detect" else self._workers.to_judge
+        send(Cancel(job))
 
     def dismiss_notice(self, notice: Notice) -> None:
         """Take a notice away."""
@@ -310,14 +309,6 @@ class Workbench:
 
     # ---- what the others say -----------------------------------------------------------
 
-    def _worker(self) -> WorkerProcess:
-        return WorkerProcess(
-            self.session.folder,
-            self._datastack.address,
-            on_reply=lambda reply: self._post(lambda: self._take(reply)),
-            on_lost=lambda: self._post(self._worker_lost),
-        )
-
     def _take(self, reply: Reply) -> None:
         if self._closed:
             return
@@ -347,27 +338,21 @@ class Workbench:
         if self._tracker.take(reply) and self._tracker.present_roots() != before:
             self._show_roots()
 
-    def _worker_lost(self) -> None:
-        """Start lost workers again a few times; then say so and leave the rest usable."""
-        if self._closed:
-            return
-        self._restarts += 1
-        if self._restarts > RESTARTS:
-            self._judge = JudgeStatus(Phase.FAILED, "", "", "The worker process keeps ending.")
-            self.notify(
-                Level.ERROR,
-                "The background process ended several times.",
-                "Your answers are safe. Run proofdesk doctor, then open the session again.",
-            )
-            return
-        for name in ("_detector", "_judge_worker"):
-            worker: WorkerProcess = getattr(self, name)
-            if not worker.alive:
-                fresh = self._worker()
-                setattr(self, name, fresh)
-                fresh.start()
+    def _workers_restarted(self) -> None:
+        """Ask anew for what the lost process will never answer."""
         self._tracker.forget_requests()
-        self.start_judging()
+        if not self._was_detected():
+            self._workers.to_detector(Detect())
+        self._workers.to_judge(JudgeAll())
+
+    def _workers_gave_up(self) -> None:
+        """Say so and leave the rest usable."""
+        self._judge = JudgeStatus(Phase.FAILED, "", "", "The worker process keeps ending.")
+        self.notify(
+            Level.ERROR,
+            "The background process ended several times.",
+            "Your answers are safe. Run proofdesk doctor, then open the session again.",
+        )
 
     def _follow(self) -> None:
         """Take in one page of news, and the next one later, so that the window can breathe."""
@@ -516,9 +501,6 @@ class Workbench:
 
     def _was_detected(self) -> bool:
         return (self.session.folder / "artifacts" / DETECTED).exists()
-
-    def _send_judge(self, command: Command) -> None:
-        self._judge_worker.send(command)
 
     def _changed(self) -> None:
         if not self._closed:

@@ -55,11 +55,6 @@ class WorkerProcess:
         """Process id, None before the start."""
         return self._process.pid if self._process else None
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self._process is not None and self._process.is_alive()
-
     def start(self) -> None:
         """Start the process; returns at once."""
         from app.services.worker.main import worker_main
