@@ -47,7 +47,8 @@ test-all:
 
 # Everything outside app.ui must work where PyQt6, torch and octarine are not installed.
 test-core:
-	$(BIN)/python -m pytest -p tests.absent -p no:pytest-qt tests/unit tests/contract
+	$(BIN)/python -m pytest -p tests.absent -p no:pytest-qt -m "not render" \
+		tests/unit tests/contract
 
 lint:
 	$(BIN)/ruff check .

@@ -262,6 +262,10 @@ class ExportDesk:
 
         self._run("undo", work, tell)
 
+    def requeue(self, edit_id: str) -> None:
+        """Let an edit that was undone wait again; writes only the ledger."""
+        self._exporter().requeue([edit_id])
+
     def cancel(self) -> None:
         """Stop before the next edit."""
         self._cancelled.set()

@@ -212,6 +212,9 @@ class Workbench:
         if decision is None:
             self.notify(Level.INFO, "There is nothing to redo.")
             return
+        record = self.session.ledger.state.edit_of(decision.id)
+        if record is not None and record.state is EditState.UNDONE:
+            self._desk.requeue(record.edit.id)
         self._after_history(decision.site_id)
 
     def next(self) -> None:

@@ -171,11 +171,15 @@ class Exporter:
         return self._undone(record, receipt.operation_id, receipt.new_roots)
 
     def requeue(self, edit_ids: Iterable[str]) -> list[EditRecord]:
-        """Let edits that failed or met a conflict wait again; return those that do now."""
+        """Let edits without effect wait again: failed, in conflict, or undone.
+
+        Returns the records of those that wait now.
+        """
         waiting = []
         for edit_id in edit_ids:
             event = EditChanged(edit_id, EditState.QUEUED, message="To be tried again.")
-            record = self._change(event, _in(edit_id, EditState.FAILED, EditState.CONFLICT))
+            ended = (EditState.FAILED, EditState.CONFLICT, EditState.UNDONE)
+            record = self._change(event, _in(edit_id, *ended))
             if record is not None:
                 waiting.append(record)
         return waiting

@@ -112,7 +112,7 @@ def test_one_key_press_is_one_decision_wherever_the_focus_is(demo: Path, tmp_pat
         driver.until(lambda: state.decided == 2, "the redo")
 
 
-def test_undo_of_a_committed_edit_restores_the_partition(demo: Path, tmp_path: Path) -> None:
+def test_undo_of_a_committed_edit_and_redo_of_it(demo: Path, tmp_path: Path) -> None:
     with Driver(_open(demo, tmp_path)) as driver:
         _ready(driver)
         driver.click_site(_target(driver).id)
@@ -126,6 +126,11 @@ def test_undo_of_a_committed_edit_restores_the_partition(demo: Path, tmp_path: P
         driver.until(lambda: bool(state.edits(EditState.UNDONE)), "the undo on the server")
         one, two = _server_roots(driver, pair)
         assert one != two
+        driver.press("Shift+Z")
+        driver.until(lambda: len(state.pending_edits()) == 1, "the edit in the outbox again")
+        driver.export()
+        one, two = _server_roots(driver, pair)
+        assert one == two
 
 
 def test_closing_and_opening_again_comes_back_to_the_same_place(demo: Path, tmp_path: Path) -> None:
