@@ -13,7 +13,8 @@ from app.ui.driver import Driver
 __all__ = ["DemoSummary", "drive_demo"]
 
 ANSWERS = 40
-SURE, UNLIKELY = 0.8, 0.2
+SURE, UNLIKELY = 0.5, 0.2
+WORK_SECONDS = 400.0
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,17 @@ def drive_demo(opened: Opened, folder: Path) -> DemoSummary:
         driver.until(lambda: bench.snapshot().current is not None, "the first site")
         _wait_for_verdict(driver)
         driver.grab(folder / "1-first-site.png")
+        driver.until(lambda: not _works(driver), "detection and verdicts", WORK_SECONDS)
+        driver.click_row(0)
+        _wait_for_verdict(driver)
+        driver.settle()
+        driver.grab(folder / "2-most-probable.png")
         answered, accepted = _answer(driver)
-        driver.grab(folder / "2-answered.png")
+        driver.grab(folder / "3-answered.png")
         if bench.snapshot().outbox.waiting:
             driver.export()
         driver.settle()
-        driver.grab(folder / "3-exported.png")
+        driver.grab(folder / "4-exported.png")
         snapshot = bench.snapshot()
         counts = bench.session.catalogue.counts()
     return DemoSummary(
@@ -63,6 +69,12 @@ def drive_demo(opened: Opened, folder: Path) -> DemoSummary:
         vi_after=round(score_folder(Path(opened.address)).vi, 4),
         screenshots=str(folder.resolve()),
     )
+
+
+def _works(driver: Driver) -> bool:
+    """Tell whether sites are still being found or judged."""
+    jobs = {job.name: job.phase for job in driver.workbench.snapshot().jobs}
+    return Phase.LOADING in (jobs.get("detect"), jobs.get("judge"))
 
 
 def _wait_for_verdict(driver: Driver) -> None:

@@ -110,6 +110,18 @@ class Driver(Closing):
         target = QApplication.focusWidget() or self._page_target()
         _test.keyClick(target, combination.key(), combination.keyboardModifiers())
 
+    def click_row(self, index: int) -> None:
+        """Click a row of the queue."""
+        table = self.window.queue.table
+        model = table.model()
+        assert model is not None
+        cell = model.index(index, 0)
+        table.scrollTo(cell)
+        self.settle()
+        place = table.visualRect(cell).center()
+        _test.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        self.settle()
+
     def click_site(self, site_id: str) -> None:
         """Bring a site into the middle of the slice and click it there with the mouse."""
         site = self.workbench.session.catalogue.site(site_id)
