@@ -38,9 +38,11 @@ def drive_demo(opened: Opened, folder: Path) -> DemoSummary:
     There is no person here, so the answers follow the model: accept where it is sure,
     reject where it is sure of the contrary, else unsure.
     """
-    before = score_folder(Path(opened.address)).vi
     with Driver(opened) as driver:
         painted = driver.until_painted()
+        driver.grab(folder / "0-painted.png")
+        # Only now: comparing with the truth takes seconds, and the window comes first.
+        before = score_folder(Path(opened.address)).vi
         bench = driver.workbench
         driver.until(lambda: bench.snapshot().current is not None, "the first site")
         _wait_for_verdict(driver)
