@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import InputError
 
-__all__ = ["Picture", "PictureState", "failed_picture", "png_bytes", "save_png"]
+__all__ = ["Picture", "PictureState", "failed_picture", "png_bytes"]
 
 
 class PictureState(StrEnum):
@@ -101,9 +100,3 @@ def png_bytes(picture: Picture) -> bytes:
     # Level 1 is five times as fast as the default and a tenth larger.
     Image.fromarray(picture.rgb).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def save_png(picture: Picture, path: Path) -> Path:
-    """Write the picture as a PNG file and return the path."""
-    path.write_bytes(png_bytes(picture))
-    return path

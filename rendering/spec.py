@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-__all__ = ["COLOR_A", "COLOR_B", "EMSpec", "RenderSpec", "picture_spec_hash"]
+__all__ = ["COLOR_A", "COLOR_B", "EMSpec", "RenderSpec"]
 
 COLOR_A = "#1f77b4"
 """Colour of the site's own segment in pictures, Neuroglancer, tables and text."""
@@ -108,8 +108,3 @@ class EMSpec:
     def hash(self) -> str:
         """16 hexadecimal digits over every field."""
         return _digest({"kind": "em", **asdict(self)})
-
-
-def picture_spec_hash(render: RenderSpec, em: EMSpec) -> str:
-    """Return one hash for both specs, as verdicts record it."""
-    return _digest({"render": render.hash, "em": em.hash})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["ACTIONS", "Action", "neuroglancer_key"]
+__all__ = ["ACTIONS", "Action"]
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,3 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter", "filter", "/"),
     Action("help", "help", "?"),
 )
-
-_CODES = {";": "semicolon", "/": "slash", "?": "shift+slash", "Space": "space"}
-
-
-def neuroglancer_key(key: str) -> str:
-    """Return a Qt key such as ``Shift+Z`` in Neuroglancer's notation, ``shift+keyz``."""
-    modifiers, _, last = key.rpartition("+")
-    if last in _CODES:
-        code = _CODES[last]
-    elif last.isdigit():
-        code = f"digit{last}"
-    else:
-        code = f"key{last.lower()}"
-    return f"{modifiers.lower()}+{code}" if modifiers else code

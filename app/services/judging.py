@@ -104,10 +104,6 @@ class SiteDesk:
             return []
         return judge_sites(self._judge, self._datastack, sites)
 
-    def forget(self) -> None:
-        """Drop what is kept of meshes and voxels, because edits changed them."""
-        self._maker.forget()
-
 
 def judge_batches(
     desk: SiteDesk, judge: Judge, catalogue: Catalogue

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from platformdirs import user_cache_path, user_data_path
+from platformdirs import user_data_path
 
 from connectome.errors import StorageError
 
-__all__ = ["cache_folder", "data_folder", "demo_folder"]
+__all__ = ["data_folder", "demo_folder"]
 
 
 def data_folder() -> Path:
@@ -27,13 +27,6 @@ def data_folder() -> Path:
     """
     chosen = os.environ.get("PROOFDESK_HOME")
     folder = Path(chosen) if chosen else user_data_path("proofdesk", appauthor=False)
-    return _made(folder)
-
-
-def cache_folder() -> Path:
-    """Return the folder for what can be made again."""
-    chosen = os.environ.get("PROOFDESK_HOME")
-    folder = Path(chosen) / "cache" if chosen else user_cache_path("proofdesk", appauthor=False)
     return _made(folder)
 
 

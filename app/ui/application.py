@@ -10,11 +10,9 @@ from app.ui.platform import prepare_platform
 from connectome.errors import GraphicsError, MissingPackageError
 
 if TYPE_CHECKING:
-    from app.ui.dispatch import Dispatcher
-    from app.ui.ports import MakeWorkbench, WorkbenchPort
-    from app.ui.window import MainWindow
+    from app.ui.ports import MakeWorkbench
 
-__all__ = ["make_window", "run_window"]
+__all__ = ["run_window"]
 
 
 def run_window(
@@ -48,13 +46,6 @@ def run_window(
     from app.ui.running import run
 
     return run(make_workbench, title=title, screenshot_to=screenshot_to)
-
-
-def make_window(workbench: WorkbenchPort, dispatcher: Dispatcher | None = None) -> MainWindow:
-    """Return the window over a workbench; needs a running QApplication."""
-    from app.ui.window import MainWindow
-
-    return MainWindow(workbench, dispatcher)
 
 
 def _require_qt() -> None:

@@ -6,8 +6,6 @@ import threading
 from functools import cached_property
 from urllib.parse import urlsplit
 
-import numpy as np
-
 from connectome.cave.client import CaveConnection, connect
 from connectome.cave.graph import CaveGraph
 from connectome.cave.skeletons import CaveSkeletons
@@ -20,6 +18,7 @@ from connectome.precomputed import (
     PrecomputedVolume,
     supervoxel_at,
 )
+from connectome.precomputed.meshes import mesh_of
 from connectome.precomputed.volume import translated
 from connectome.space import BoxNm, PointNm
 
@@ -161,13 +160,7 @@ class CaveMeshes:
                 found = self._volume.meshes.get(int(root), bounding_box=bounds)
         except (IndexError, ValueError, KeyError) as error:
             raise NotFoundError(f"The segment {root} has no mesh.") from error
-        mesh = found.get(int(root)) if isinstance(found, dict) else found
-        if mesh is None or len(mesh.faces) == 0:
-            raise NotFoundError(f"The segment {root} has no mesh.")
-        return Mesh(
-            np.asarray(mesh.vertices, np.float32).reshape(-1, 3),
-            np.asarray(mesh.faces, np.uint32).reshape(-1, 3),
-        )
+        return mesh_of(found, root)
 
 
 def _graphene_url(connection: CaveConnection) -> str:

@@ -123,11 +123,6 @@ class DatastackFolder:
         """Draco fragments; relative to the ``data_dir`` this is ``mesh``."""
         return self.supervoxels / "mesh"
 
-    @property
-    def service_file(self) -> Path:
-        """Where a running service says how to reach it."""
-        return self.path / "service.json"
-
     @cached_property
     def manifest(self) -> Manifest:
         """The manifest as it stood when first asked for.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from connectome.errors import NotFoundError
 from connectome.precomputed.volume import PrecomputedVolume, translated
 from connectome.space import BoxNm
 
-__all__ = ["PrecomputedMeshes"]
+__all__ = ["PrecomputedMeshes", "mesh_of"]
 
 
 class PrecomputedMeshes:
@@ -35,10 +36,21 @@ class PrecomputedMeshes:
                 found = self._volume.meshes.get(int(root))
         except (ValueError, IndexError, KeyError, AttributeError) as error:
             raise NotFoundError(f"The segment {root} has no mesh.") from error
-        mesh = found.get(int(root)) if isinstance(found, dict) else found
-        if mesh is None or len(mesh.faces) == 0:
-            raise NotFoundError(f"The segment {root} has no mesh.")
-        return Mesh(
-            np.asarray(mesh.vertices, np.float32).reshape(-1, 3),
-            np.asarray(mesh.faces, np.uint32).reshape(-1, 3),
-        )
+        return mesh_of(found, root)
+
+
+def mesh_of(found: Any, root: int) -> Mesh:
+    """Return what cloud-volume found of a root, a mesh or a dict of them, as a `Mesh`.
+
+    Raises
+    ------
+    NotFoundError
+        If it found nothing.
+    """
+    mesh = found.get(int(root)) if isinstance(found, dict) else found
+    if mesh is None or len(mesh.faces) == 0:
+        raise NotFoundError(f"The segment {root} has no mesh.")
+    return Mesh(
+        np.asarray(mesh.vertices, np.float32).reshape(-1, 3),
+        np.asarray(mesh.faces, np.uint32).reshape(-1, 3),
+    )

@@ -60,10 +60,6 @@ class LedgerState:
         newest = next(reversed(self._by_site.get(site_id, {})), None)
         return None if newest is None else self._decisions[newest]
 
-    def decision_with_id(self, decision_id: str) -> Decision | None:
-        """Return a decision, standing or withdrawn."""
-        return self._decisions.get(decision_id)
-
     def decisions(self) -> list[Decision]:
         """Return the standing decisions, one for each answered site, in order of the sites."""
         standing = (self.decision(site_id) for site_id in list(self._by_site))
