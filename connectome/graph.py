@@ -26,6 +26,7 @@ __all__ = [
     "MergeRequest",
     "OperationDetails",
     "OperationStatus",
+    "SplitPreview",
     "SplitRequest",
 ]
 
@@ -55,6 +56,23 @@ class SplitRequest:
 
     sources: tuple[GraphPoint, ...]
     sinks: tuple[GraphPoint, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SplitPreview:
+    """What a cut would do to the supervoxels around its points; nothing was changed.
+
+    Parameters
+    ----------
+    parts : tuple of ndarray
+        Supervoxels of each part: first the one with the most sources, second the one with
+        the most sinks.
+    illegal : bool
+        Whether the cut would be refused: it does not separate the points.
+    """
+
+    parts: tuple[Ids, ...]
+    illegal: bool
 
 
 @dataclass(frozen=True)
@@ -168,6 +186,20 @@ class Graph(Protocol):
 
     def merge(self, request: MergeRequest) -> EditReceipt:
         """Send one merge, once."""
+        ...
+
+    def preview_split(self, request: SplitRequest) -> SplitPreview:
+        """Return what a cut would do; a read.
+
+        Raises
+        ------
+        EditRejectedError
+            If the server would refuse the cut; the message says why.
+        """
+        ...
+
+    def split(self, request: SplitRequest) -> EditReceipt:
+        """Send one cut, once. One new root means that the object still holds together."""
         ...
 
     def undo(self, operation_id: int) -> EditReceipt | None:

@@ -16,7 +16,15 @@ from connectome.cave.records import lineage_of, operation_of, receipt_of
 from connectome.cave.translate import editing, reading
 from connectome.cave.transport import retried
 from connectome.errors import EditUnknownError, OutsideVolumeError
-from connectome.graph import EditReceipt, Ids, Lineage, MergeRequest, OperationDetails
+from connectome.graph import (
+    EditReceipt,
+    Ids,
+    Lineage,
+    MergeRequest,
+    OperationDetails,
+    SplitPreview,
+    SplitRequest,
+)
 from connectome.space import BoxNm, Scale
 
 __all__ = ["CaveGraph"]
@@ -138,6 +146,27 @@ class CaveGraph:
             )
         return receipt
 
+    def preview_split(self, request: SplitRequest) -> SplitPreview:
+        """Return what a cut would do; a read, but refused in the words of an edit."""
+        with editing(self._server):
+            source, sink, works, others = retried(
+                lambda: self._client.preview_split(**_cut(request), return_additional_ccs=True)
+            )
+        parts = tuple(np.array(part, np.uint64) for part in (source, sink, *others))
+        return SplitPreview(parts, illegal=not works)
+
+    def split(self, request: SplitRequest) -> EditReceipt:
+        """Send one cut, once."""
+        with editing(self._server):
+            operation, roots = self._client.execute_split(**_cut(request))
+            receipt = receipt_of({"operation_id": operation, "new_root_ids": roots})
+        if receipt is None or not receipt.new_roots:
+            raise EditUnknownError(
+                f"The server {self._server} answered the cut without an operation.",
+                "Do not send it again: the roots on the server tell whether it was applied.",
+            )
+        return receipt
+
     def undo(self, operation_id: int) -> EditReceipt | None:
         """Send one undo, once; None when the server says there was nothing to undo."""
         with editing(self._server):
@@ -171,6 +200,18 @@ class CaveGraph:
     @property
     def _root_layer(self) -> np.uint64:
         return np.uint64(self._info["graph"]["n_layers"])
+
+
+def _cut(request: SplitRequest) -> dict[str, Any]:
+    """Return the arguments of caveclient's split methods; their points are nm as they are."""
+    return {
+        "source_points": np.array([point.position_nm for point in request.sources]),
+        "sink_points": np.array([point.position_nm for point in request.sinks]),
+        # The client asks for a root that it uses only where a supervoxel is missing.
+        "root_id": 0,
+        "source_supervoxels": [point.supervoxel for point in request.sources],
+        "sink_supervoxels": [point.supervoxel for point in request.sinks],
+    }
 
 
 def _parts(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

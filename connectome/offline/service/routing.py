@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connectome.offline.engine import GraphRefusalError
+from connectome.offline.service.about import About
 from connectome.offline.service.state import Capability, ServiceState
 from connectome.offline.service.wire import Call, WireError, error_reply, read_call
 
@@ -40,11 +41,17 @@ class Access(Enum):
 
 
 def route(
-    path: str, handler: Handler, access: Access = Access.READ, methods: Sequence[str] = ("GET",)
+    path: str,
+    handler: Handler,
+    access: Access = Access.READ,
+    methods: Sequence[str] = ("GET",),
+    *,
+    about: About | None = None,
 ) -> Route:
     """Return a route that checks, reads and answers around a handler.
 
-    Handlers run in worker threads, so they may block.
+    Handlers run in worker threads, so they may block. `about` says what the route takes and
+    answers, for the service's description of itself.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -59,6 +66,7 @@ def route(
             _LOG.exception("%s %s failed", request.method, path)
             return error_reply(WireError(500, "The offline service failed; see its log."), started)
 
+    endpoint.about = about  # type: ignore[attr-defined]  # read by the description
     return Route(path, endpoint, methods=list(methods))
 
 
