@@ -96,6 +96,52 @@ def serve(
     run(out, port=port, token=token, ready=ready)
 
 
+offline_app = typer.Typer(no_args_is_help=True, help="Look after an offline datastack.")
+app.add_typer(offline_app, name="offline")
+
+
+@offline_app.command("check")
+def offline_check(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of an offline datastack.")],
+    as_json: Json = False,
+) -> None:
+    """Verify every invariant of an offline datastack; it may be served meanwhile."""
+    from app.services.offline import check_folder
+
+    with progress_bar(quiet=as_json) as report:
+        found = check_folder(out, report)
+    if as_json:
+        console().print(to_json({"ok": found.ok, **vars(found)}), soft_wrap=True, markup=False)
+    else:
+        for finding in found.findings:
+            mark = "[green]✓[/green]" if finding.ok else "[red]✗[/red]"
+            note = f"  [dim]{finding.note}[/dim]" if finding.note else ""
+            line = f"{mark} {finding.invariant} ({finding.looked_at:,}){note}"
+            console().print(line, soft_wrap=True)
+            for text in finding.broken:
+                console().print(f"    {text}", soft_wrap=True, markup=False)
+    raise typer.Exit(0 if found.ok else 2)
+
+
+@offline_app.command("log")
+def offline_log(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of an offline datastack.")],
+    last: Annotated[int | None, typer.Option(help="Only so many of the latest.", min=0)] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the operations that were sent to an offline datastack, oldest first."""
+    from app.services.offline import read_log
+
+    lines = read_log(out, last)
+    if as_json:
+        console().print(to_json({"operations": lines}), soft_wrap=True, markup=False)
+        return
+    for line in lines:
+        done = f"-> {' '.join(line.roots)}" if line.applied else "refused:"
+        text = f"{line.operation_id:>6}  {line.time:%Y-%m-%d %H:%M:%S}  {line.kind:<6}"
+        console().print(f"{text}  {done} {line.note}".rstrip(), soft_wrap=True, markup=False)
+
+
 @app.command()
 def detect(
     datastack: Datastack,

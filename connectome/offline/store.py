@@ -158,6 +158,12 @@ class EditStore:
         with self._read_lock:
             return _read_operations(self._reader, ids)
 
+    def log(self) -> list[Operation]:
+        """Return every row of the log, oldest first; refused edits too."""
+        with self._read_lock:
+            ids = [int(row[0]) for row in self._reader.execute("SELECT id FROM operation")]
+            return list(_read_operations(self._reader, sorted(ids)).values())
+
     def last_on_target(self, target: int, via: sqlite3.Connection) -> str | None:
         """Return the kind of the last applied undo or redo of an operation."""
         row = via.execute(
