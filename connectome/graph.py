@@ -109,7 +109,10 @@ class OperationDetails:
     removed_edges: tuple[tuple[int, int], ...] = ()
     source_coords_nm: tuple[PointNm, ...] = ()
     sink_coords_nm: tuple[PointNm, ...] = ()
+    source_ids: tuple[int, ...] = ()
+    sink_ids: tuple[int, ...] = ()
     undoes: int | None = None
+    redoes: int | None = None
     raw: Mapping[str, object] = field(default_factory=dict)
 
     @property

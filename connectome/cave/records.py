@@ -41,7 +41,6 @@ def operation_of(
     operation_id: int, row: Mapping[str, Any], voxel_nm: tuple[float, float, float]
 ) -> OperationDetails:
     """Read a row of the operation log, whose coordinates are voxels of the base grid."""
-    undone = row.get("undo_operation_id")
     return OperationDetails(
         operation_id=operation_id,
         # Rows of old servers have no status; they were written after success only.
@@ -53,9 +52,23 @@ def operation_of(
         removed_edges=_pairs(row.get("removed_edges") or ()),
         source_coords_nm=_points(row.get("source_coords") or (), voxel_nm),
         sink_coords_nm=_points(row.get("sink_coords") or (), voxel_nm),
-        undoes=None if undone is None else int(undone),
+        source_ids=_ids(row.get("source_ids")),
+        sink_ids=_ids(row.get("sink_ids")),
+        undoes=_number(row.get("undo_operation_id")),
+        redoes=_number(row.get("redo_operation_id")),
         raw=dict(row),
     )
+
+
+def _number(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _ids(value: Any) -> tuple[int, ...]:
+    # A single id may come without its list.
+    if value is None:
+        return ()
+    return tuple(int(one) for one in (value if isinstance(value, list | tuple) else [value]))
 
 
 def _pairs(rows: Sequence[Sequence[Any]]) -> tuple[tuple[int, int], ...]:
