@@ -56,8 +56,10 @@ def test_the_secret_path_reads_but_never_edits(service: RunningService, root: in
     assert reading.json() == {"is_latest": [True]}
     for edit in ("merge", "undo"):
         answer = requests.post(f"{prefix}{TABLE}/{edit}", data="[]", timeout=5)
-        assert answer.status_code == 401
-    assert requests.get(f"{prefix}/auth/api/v1/user/token", timeout=5).status_code == 401
+        assert answer.status_code == 403
+        assert answer.json()["error"] == "missing_permission"
+        assert answer.json()["data"] == {"required_permission": "edit", "auth_dataset": NAME}
+    assert requests.get(f"{prefix}/auth/api/v1/user/token", timeout=5).status_code == 403
     wrong = f"{service.url}/t/{'0' * 32}{GRAPHENE}"
     assert requests.get(wrong, timeout=5).status_code == 404
 

@@ -45,4 +45,5 @@ def build_app(state: ServiceState) -> Starlette:
 def _http_error(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     text = "This method is not known here." if status == 405 else "There is nothing here."
-    return error_reply(WireError(status, text), time.monotonic())
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return error_reply(WireError(status, text, headers=headers), time.monotonic())

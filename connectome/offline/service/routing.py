@@ -4,40 +4,66 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from enum import Enum
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from connectome.errors import ProofdeskError
 from connectome.offline.engine import GraphRefusalError
 from connectome.offline.service.about import About
+from connectome.offline.service.access import Access, authorise
+from connectome.offline.service.bodies import read_call
 from connectome.offline.service.state import Capability, ServiceState
-from connectome.offline.service.wire import Call, WireError, error_reply, read_call
+from connectome.offline.service.wire import Call, WireError, error_reply, shown
 
-__all__ = ["Access", "Handler", "route"]
+__all__ = ["Access", "Handler", "ServiceRoute", "route"]
 
 _LOG = logging.getLogger(__name__)
 
 Handler = Callable[[Any, Call], Response]
 """Takes the state that the application was built with and the call."""
 
-_BODY_LIMIT = {"edit": 1 << 20, "read": 64 << 20}
+_BODY_LIMIT = {
+    Access.OPEN: 1 << 16,
+    Access.READ: 64 << 20,
+    Access.WRITE: 16 << 20,
+    Access.EDIT: 1 << 20,
+}
 """Bytes: an edit is a few points, a read may ask for a million ids."""
 
 
-class Access(Enum):
-    """What a caller must hold."""
+class ServiceRoute(Route):
+    """A route that knows what it is, for the service's description of itself.
 
-    OPEN = "open"
-    """Nothing: version numbers."""
-    READ = "read"
-    """The token, or the secret path."""
-    EDIT = "edit"
-    """The token, always."""
+    Parameters
+    ----------
+    path : str
+        The path's pattern.
+    endpoint : callable
+        Answers a request.
+    methods : list of str
+        HTTP methods.
+    access : Access
+        What a caller must hold.
+    about : About, optional
+        What it takes and answers.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[[Request], Awaitable[Response]],
+        methods: list[str],
+        access: Access,
+        about: About | None,
+    ) -> None:
+        super().__init__(path, endpoint, methods=methods)
+        self.access = access
+        self.about = about
 
 
 def route(
@@ -47,7 +73,7 @@ def route(
     methods: Sequence[str] = ("GET",),
     *,
     about: About | None = None,
-) -> Route:
+) -> ServiceRoute:
     """Return a route that checks, reads and answers around a handler.
 
     Handlers run in worker threads, so they may block. `about` says what the route takes and
@@ -62,19 +88,22 @@ def route(
             return error_reply(_for_access(error, access), started)
         except GraphRefusalError as error:
             return error_reply(WireError(error.status, error.message), started)
+        except ClientDisconnect:
+            return Response(status_code=400)  # Nobody is there to read it.
+        except ProofdeskError as error:
+            _LOG.error("%s %s failed: %s", request.method, path, error)
+            return error_reply(WireError(500, str(error)), started)
         except Exception:  # noqa: BLE001 - the last frame of a request: the client gets JSON
             _LOG.exception("%s %s failed", request.method, path)
             return error_reply(WireError(500, "The offline service failed; see its log."), started)
 
-    endpoint.about = about  # type: ignore[attr-defined]  # read by the description
-    return Route(path, endpoint, methods=list(methods))
+    return ServiceRoute(path, endpoint, list(methods), access, about)
 
 
 async def _answer(request: Request, handler: Handler, access: Access) -> Response:
     state: Capability = request.app.state.service
-    _authorise(request, state, access)
-    limit = _BODY_LIMIT["edit" if access is Access.EDIT else "read"]
-    call = await read_call(request, limit)
+    authorise(request, state, access)
+    call = await read_call(request, _BODY_LIMIT[access])
     if isinstance(state, ServiceState):
         _check_table(state.folder.name, call)
     return await run_in_threadpool(handler, state, call)
@@ -83,29 +112,12 @@ async def _answer(request: Request, handler: Handler, access: Access) -> Respons
 def _check_table(known: str, call: Call) -> None:
     asked = call.path.get("table", known)
     if asked != known:
-        raise WireError(404, f"There is no table {asked!r} here, only {known!r}.")
-
-
-def _authorise(request: Request, state: Capability, access: Access) -> None:
-    """Let the caller pass, or answer as middle_auth does."""
-    if access is Access.OPEN:
-        return
-    if access is Access.READ and request.scope.get("proofdesk.capability", False):
-        return
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and state.is_token(token.strip()):
-        return
-    error = "invalid_token" if scheme else "no_token"
-    raise WireError(
-        401,
-        "This needs the token of the offline service.",
-        fields={"error": error},
-        headers={"WWW-Authenticate": f'Bearer realm="offline", error="{error}"'},
-    )
+        raise WireError(404, f"There is no table {shown(asked)} here, only {known!r}.")
 
 
 def _for_access(error: WireError, access: Access) -> WireError:
     """Keep edits to the statuses that the export protocol can classify."""
     if access is Access.EDIT and error.status not in (400, 401, 403):
-        return WireError(400 if error.status < 500 else 500, error.message)
+        status = 400 if error.status < 500 else 500
+        return WireError(status, error.message, error.fields, error.headers)
     return error

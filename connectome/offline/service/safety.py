@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import time
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
@@ -22,7 +21,10 @@ from connectome.offline.service.wire import WireError, error_reply
 
 __all__ = ["Safety"]
 
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
+_METHODS = "GET, HEAD, POST, PUT, DELETE, OPTIONS"
+_SENT = "Authorization, Content-Type, Content-Encoding, Range, X-Requested-With"
+_READ = "Content-Range, Content-Length, Used-Bounds, Warning"
 _SECRET_PATH = re.compile(r"^/t/([0-9A-Za-z_-]+)(/.*)$", re.DOTALL)
 
 
@@ -58,21 +60,14 @@ class Safety:
         await self._app(inner, receive, answer)
 
     def _check_host(self, host: str) -> None:
-        try:
-            name = urlsplit(f"//{host}").hostname
-        except ValueError:
-            name = None
-        if name not in _LOOPBACK:
+        if _HOST.fullmatch(host) is None:
             raise _forbidden("The offline service answers under a loopback address only.")
 
     def _check_origin(self, origin: str | None) -> None:
         if origin is None or origin in self._state.allowed_origins:
             return
-        try:
-            parts = urlsplit(origin)
-        except ValueError as error:
-            raise _forbidden("The page's origin cannot be read.") from error
-        if parts.scheme not in ("http", "https") or parts.hostname not in _LOOPBACK:
+        scheme, _, host = origin.partition("://")
+        if scheme not in ("http", "https") or _HOST.fullmatch(host) is None:
             raise _forbidden("Pages of this origin may not use the offline service.")
 
     def _unwrapped(self, scope: Scope) -> Scope:
@@ -98,9 +93,9 @@ def _with_cors(send: Send, origin: str | None) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["Access-Control-Allow-Origin"] = origin or "*"
-            headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
-            headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Range"
-            headers["Access-Control-Expose-Headers"] = "Content-Range, Content-Length, Used-Bounds"
+            headers["Access-Control-Allow-Methods"] = _METHODS
+            headers["Access-Control-Allow-Headers"] = _SENT
+            headers["Access-Control-Expose-Headers"] = _READ
             headers["Access-Control-Allow-Private-Network"] = "true"
             headers["Access-Control-Max-Age"] = "600"
             headers.add_vary_header("Origin")

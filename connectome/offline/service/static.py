@@ -11,7 +11,7 @@ from pathlib import Path
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from connectome.offline.service.routers.files import send_from
+from connectome.offline.service.routers.files import ABOUT, send_from
 from connectome.offline.service.routing import route
 from connectome.offline.service.safety import Safety
 from connectome.offline.service.state import Capability
@@ -52,7 +52,7 @@ def serve_files(root: Path, port: int = 0) -> RunningFiles:
 
 def _app(root: Path, state: Capability) -> Starlette:
     app = Starlette(
-        routes=[route("/precomputed/{path:path}", partial(send_from, root))],
+        routes=[route("/precomputed/{path:path}", partial(send_from, root), about=ABOUT)],
         middleware=[Middleware(Safety, state=state)],
     )
     app.state.service = state

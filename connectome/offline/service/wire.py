@@ -9,22 +9,27 @@ mark ids by giving them as numpy unsigned integers; plain ``int`` stays a number
 from __future__ import annotations
 
 import json
+import math
+import re
 import time
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 import numpy as np
-from starlette.requests import Request
 from starlette.responses import Response
 
 from connectome.graph import Ids
 
-__all__ = ["Call", "WireError", "error_reply", "json_reply", "read_call"]
+__all__ = ["Call", "WireError", "error_reply", "json_reply", "parse_json", "shown"]
 
 _TRUE = frozenset({"1", "true", "yes"})
+_BOUNDS = re.compile("_".join([r"(\d{1,12})-(\d{1,12})"] * 3), re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_LAST_SECOND = 253_402_300_799.0
+"""The end of the year 9999: later times are no dates any more."""
+_SHOWN = 80
 
 
 class WireError(Exception):
@@ -75,10 +80,9 @@ class Call:
         text = self.query.get(name)
         if not text:
             return None
-        try:
-            return int(text)
-        except ValueError as error:
-            raise WireError(400, f"{name} is not a whole number: {text!r}.") from error
+        if _INTEGER.fullmatch(text) is None or not -(2**63) <= int(text) < 2**63:
+            raise WireError(400, f"{name} is not a whole number: {shown(text)}.")
+        return int(text)
 
     def optional_time(self, name: str) -> float | None:
         """Return a time from the query (seconds since 1970, UTC), None where absent."""
@@ -86,9 +90,13 @@ class Call:
         if not text:
             return None
         try:
-            return float(text)
+            seconds = float(text)
         except ValueError as error:
-            raise WireError(400, f"{name} is not a time in seconds: {text!r}.") from error
+            raise WireError(400, f"{name} is not a time in seconds: {shown(text)}.") from error
+        # Also false for NaN.
+        if not -_LAST_SECOND <= seconds <= _LAST_SECOND:
+            raise WireError(400, f"{name} is not a time in seconds: {shown(text)}.")
+        return seconds
 
     def flag(self, name: str) -> bool:
         """Tell whether a switch of the query is on."""
@@ -96,10 +104,7 @@ class Call:
 
     def json(self) -> object:
         """Return the JSON body, whatever its content type says."""
-        try:
-            return json.loads(self.body)
-        except ValueError as error:
-            raise WireError(400, "The body is not JSON.") from error
+        return parse_json(self.body)
 
     def json_ids(self, name: str) -> Ids:
         """Return the list of ids that the JSON body holds under a name."""
@@ -120,70 +125,61 @@ class Call:
         text = self.query.get("bounds")
         if not text:
             return None
-        try:
-            numbers = [int(n) for part in text.split("_") for n in part.split("-")]
-            x0, x1, y0, y1, z0, z1 = numbers
-        except ValueError as error:
-            raise WireError(400, f"bounds is not x0-x1_y0-y1_z0-z1: {text!r}.") from error
+        found = _BOUNDS.fullmatch(text)
+        if found is None:
+            raise WireError(400, f"bounds is not x0-x1_y0-y1_z0-z1: {shown(text)}.")
+        x0, x1, y0, y1, z0, z1 = map(int, found.groups())
         return x0, x1, y0, y1, z0, z1
 
 
-def _as_id(value: object) -> int:
-    """Read an id that came as a number or as a string."""
-    try:
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise ValueError(value)
-        number = int(value)
-    except ValueError as error:
-        raise WireError(400, f"This is not an id: {value!r}.") from error
-    if not 0 <= number < 2**64:
-        raise WireError(400, f"This is not an id of 64 bits: {number}.")
-    return number
-
-
-async def read_call(request: Request, limit: int) -> Call:
-    """Read a request whose body (also unpacked) may have at most ``limit`` bytes.
+def parse_json(text: bytes | str) -> object:
+    """Return what a JSON text says; stricter than Python, as JSON's definition is.
 
     Raises
     ------
     WireError
-        413 for a longer body, 400 for one that cannot be unpacked.
+        400 for anything that is not JSON in UTF-8: NaN and infinities, numbers beyond any
+        float, halves of a UTF-16 pair, and what is nested or written too deep to be read.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise _too_long(limit)
-    encoding = request.headers.get("content-encoding", "identity").lower()
-    unpacked = _unpack(bytes(body), encoding, limit)
-    return Call(
-        request.path_params,
-        dict(request.query_params),
-        unpacked,
-        request.headers.get("accept-encoding", ""),
-        "range" in request.headers,
-    )
-
-
-def _unpack(body: bytes, encoding: str, limit: int) -> bytes:
-    if encoding in ("", "identity"):
-        return body
-    if encoding != "gzip":
-        raise WireError(400, f"A body packed with {encoding!r} cannot be read.")
-    unpacker = zlib.decompressobj(wbits=31)
     try:
-        unpacked = unpacker.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise WireError(400, "The gzip body is damaged.") from error
-    if len(unpacked) > limit:
-        raise _too_long(limit)
-    if not unpacker.eof:
-        raise WireError(400, "The gzip body is cut off.")
-    return unpacked
+        plain = text if isinstance(text, str) else text.decode("utf-8")
+        value = json.loads(plain, parse_constant=_no_number, parse_float=_finite)
+        if "\\u" in plain:
+            # A lone surrogate can be written in JSON, and then nowhere be stored.
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise WireError(400, "The body is not JSON.") from error
+    return value
 
 
-def _too_long(limit: int) -> WireError:
-    return WireError(413, f"The body is longer than {limit} bytes.")
+def _no_number(text: str) -> object:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is too large")
+    return number
+
+
+def shown(value: object) -> str:
+    """Return a value as an error may repeat it: short, whatever was sent."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+
+
+def _as_id(value: object) -> int:
+    """Read an id that came as a number or as a string."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 20:
+        number = int(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        number = value
+    else:
+        raise WireError(400, f"This is not an id: {shown(value)}.")
+    if not 0 <= number < 2**64:
+        raise WireError(400, f"This is not an id of 64 bits: {shown(number)}.")
+    return number
 
 
 def json_reply(value: object, call: Call, *, headers: Mapping[str, str] | None = None) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from connectome.offline.service.about import About, Schema, array_of, fields
 from connectome.offline.service.routing import Access, route
 from connectome.offline.service.state import ServiceState
 from connectome.offline.service.wire import Call, json_reply
@@ -47,10 +48,28 @@ def _tokens(state: ServiceState, call: Call) -> Response:
     return json_reply([{"id": 1, "user_id": int(USER_ID), "token": state.token}], call)
 
 
+_TEXT: Schema = {"type": "string"}
+_WHO = fields(id={"type": "integer"}, name=_TEXT, email=_TEXT)
+_RIGHTS = fields(
+    id={"type": "integer"},
+    email=_TEXT,
+    permissions_v2={"type": "object", "additionalProperties": array_of(_TEXT)},
+    missing_tos=array_of(_TEXT),
+)
+
 _V1 = "/auth/api/v1"
 ROUTES: tuple[BaseRoute, ...] = (
-    # A token is told only to one who has it, hence the access of an edit.
-    route(f"{_V1}/user/token", _tokens, Access.EDIT),
-    route(f"{_V1}/user/cache", _rights),
-    route(f"{_V1}/user", _users),
+    # A token is told only to one who has it, hence the access of a write.
+    route(
+        f"{_V1}/user/token",
+        _tokens,
+        Access.WRITE,
+        about=About("The caller's tokens.", answer=array_of(fields(id={}, token=_TEXT))),
+    ),
+    route(f"{_V1}/user/cache", _rights, about=About("What the caller may do.", answer=_RIGHTS)),
+    route(
+        f"{_V1}/user",
+        _users,
+        about=About("Who has these numbers.", query={"id": _TEXT}, answer=array_of(_WHO)),
+    ),
 )

@@ -12,14 +12,16 @@ from pathlib import Path, PurePosixPath
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
+from connectome.offline.service.about import BINARY, About
 from connectome.offline.service.routing import route
 from connectome.offline.service.state import Capability, ServiceState
-from connectome.offline.service.wire import Call, WireError
+from connectome.offline.service.wire import Call, WireError, shown
 
-__all__ = ["ROUTES", "send_from"]
+__all__ = ["ABOUT", "ROUTES", "send_from"]
 
 _MESH = PurePosixPath("supervoxels/mesh")
-_FORBIDDEN = "\\\0"
+_FORBIDDEN = "\\\0:"
+"""Besides NUL: what Windows takes for a separator, a drive or a file's second stream."""
 _KEEP = {"cache-control": "private, max-age=86400"}
 _ASK_AGAIN = {"cache-control": "no-cache"}
 
@@ -34,16 +36,16 @@ def _file(state: ServiceState, call: Call) -> Response:
 def send_from(root: Path, _state: Capability, call: Call) -> Response:
     """Send the file below ``root`` that the call's path names."""
     relative = PurePosixPath(call.path["path"])
-    path = _inside(root, relative)
     keep = _ASK_AGAIN if relative.name in ("info", "provenance") else _KEEP
-    if path.is_file():
+    path = _inside(root, relative)
+    if path is not None:
         json = path.name in ("info", "provenance")
         kind = "application/json" if json else "application/octet-stream"
         return FileResponse(path, media_type=kind, headers=keep)
-    packed = path.with_name(path.name + ".gz")
-    if packed.is_file():
-        return _packed(packed, call)
-    raise _missing(relative)
+    packed = _inside(root, relative.with_name(relative.name + ".gz")) if relative.name else None
+    if packed is None:
+        raise _missing(relative)
+    return _packed(packed, call)
 
 
 def _packed(path: Path, call: Call) -> Response:
@@ -62,24 +64,28 @@ def _fragment(state: ServiceState, relative: PurePosixPath) -> Response:
         path = state.meshes.path_of(relative.name)
     except ValueError as error:
         raise _missing(relative) from error
-    if not path.is_file():
+    found = _inside(path.parent, PurePosixPath(path.name))
+    if found is None:
         raise _missing(relative)
-    return FileResponse(path, media_type="application/octet-stream", headers=_KEEP)
+    return FileResponse(found, media_type="application/octet-stream", headers=_KEEP)
 
 
-def _inside(root: Path, relative: PurePosixPath) -> Path:
-    """Return the path below the root; refuse any way out of it."""
+def _inside(root: Path, relative: PurePosixPath) -> Path | None:
+    """Return the file below the root, None if there is none; refuse any way out of it."""
     text = str(relative)
     if relative.is_absolute() or ".." in relative.parts or any(c in text for c in _FORBIDDEN):
         raise _missing(relative)
-    path = (root / relative).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise _missing(relative)
-    return path
+    try:
+        # Follows links, so that one that leads out of the folder is seen as well.
+        path = (root / relative).resolve()
+        return path if path.is_relative_to(root.resolve()) and path.is_file() else None
+    except (OSError, RuntimeError, ValueError):  # A loop of links, or too long a name.
+        return None
 
 
 def _missing(relative: PurePosixPath) -> WireError:
-    return WireError(404, f"There is no file {relative.name!r} here.")
+    return WireError(404, f"There is no file {shown(relative.name)} here.")
 
 
-ROUTES: tuple[BaseRoute, ...] = (route("/precomputed/{path:path}", _file),)
+ABOUT = About("A file of the precomputed volumes or a fragment of a mesh.", answer=BINARY)
+ROUTES: tuple[BaseRoute, ...] = (route("/precomputed/{path:path}", _file, about=ABOUT),)

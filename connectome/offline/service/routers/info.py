@@ -5,9 +5,10 @@ from __future__ import annotations
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from connectome.offline.service.about import About, Schema, array_of
 from connectome.offline.service.routing import Access, route
 from connectome.offline.service.state import ServiceState
-from connectome.offline.service.wire import Call, WireError, json_reply
+from connectome.offline.service.wire import Call, WireError, json_reply, shown
 
 __all__ = ["ROUTES"]
 
@@ -83,16 +84,51 @@ def _volume_record(state: ServiceState) -> dict[str, object]:
 
 def _require(asked: str, known: str, what: str) -> None:
     if asked != known:
-        raise WireError(404, f"There is no {what} {asked!r} here, only {known!r}.")
+        raise WireError(404, f"There is no {what} {shown(asked)} here, only {known!r}.")
 
+
+_TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "number"}
+_NAMES = array_of(_TEXT)
+_VOLUME: Schema = {
+    "type": "object",
+    "properties": {"id": {"type": "integer"}, "name": _TEXT, "image_source": _TEXT},
+    "required": ["id", "name", "image_source"],
+}
+_DATASTACK: Schema = {
+    "type": "object",
+    "properties": {
+        "local_server": _TEXT,
+        "segmentation_source": _TEXT,
+        "aligned_volume": _VOLUME,
+        **{f"viewer_resolution_{axis}": _NUMBER for axis in "xyz"},
+    },
+    "required": ["local_server", "segmentation_source", "aligned_volume", *_UNUSED],
+}
 
 _V2 = "/info/api/v2"
 ROUTES: tuple[BaseRoute, ...] = (
-    route("/info/version", _version, Access.OPEN),
-    route(f"{_V2}/datastacks", _datastacks),
-    route(f"{_V2}/datastack/full/{{name}}", _datastack),
-    route(f"{_V2}/aligned_volume", _volumes),
-    route(f"{_V2}/aligned_volume/id/{{id}}", _volume_by_id),
-    route(f"{_V2}/aligned_volume/{{name}}", _volume),
-    route(f"{_V2}/aligned_volume/{{name}}/datastacks", _datastacks_of_volume),
+    route("/info/version", _version, Access.OPEN, about=About("The version.", answer=_TEXT)),
+    route(f"{_V2}/datastacks", _datastacks, about=About("Every datastack.", answer=_NAMES)),
+    route(
+        f"{_V2}/datastack/full/{{name}}",
+        _datastack,
+        about=About("Where the parts of a datastack live.", answer=_DATASTACK),
+    ),
+    route(f"{_V2}/aligned_volume", _volumes, about=About("Every volume.", answer=_NAMES)),
+    route(
+        f"{_V2}/aligned_volume/id/{{id}}",
+        _volume_by_id,
+        about=About("A volume by its number.", answer=_VOLUME),
+    ),
+    route(
+        f"{_V2}/aligned_volume/{{name}}",
+        _volume,
+        about=About("A volume by its name.", answer=_VOLUME),
+    ),
+    route(
+        f"{_V2}/aligned_volume/{{name}}/datastacks",
+        _datastacks_of_volume,
+        about=About("The datastacks of a volume.", answer=_NAMES),
+    ),
 )

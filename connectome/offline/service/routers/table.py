@@ -7,6 +7,7 @@ import json
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from connectome.offline.service.about import About, Schema
 from connectome.offline.service.routing import route
 from connectome.offline.service.state import ServiceState
 from connectome.offline.service.wire import Call, json_reply
@@ -36,7 +37,18 @@ def _info(state: ServiceState, call: Call) -> Response:
     return json_reply(info, call)
 
 
+_INFO: Schema = {
+    "type": "object",
+    "properties": {
+        "data_type": {"const": "uint64"},
+        "data_dir": {"type": "string"},
+        "graph": {"type": "object", "required": ["chunk_size", "n_layers", "spatial_bit_masks"]},
+    },
+    "required": ["app", "data_dir", "data_type", "graph", "scales", "type"],
+}
+_ABOUT = About("The table's info, as graphene clients read it.", answer=_INFO)
+
 ROUTES: tuple[BaseRoute, ...] = (
-    route("/segmentation/table/{table}/info", _info),
-    route("/segmentation/api/v1/table/{table}/info", _info),
+    route("/segmentation/table/{table}/info", _info, about=_ABOUT),
+    route("/segmentation/api/v1/table/{table}/info", _info, about=_ABOUT),
 )

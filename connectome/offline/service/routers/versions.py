@@ -10,6 +10,7 @@ from functools import partial
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
+from connectome.offline.service.about import About
 from connectome.offline.service.routing import Access, route
 from connectome.offline.service.state import VERSION, ServiceState
 from connectome.offline.service.wire import Call, json_reply
@@ -32,5 +33,11 @@ _ANSWERS: dict[str, object] = {
 }
 
 ROUTES: tuple[BaseRoute, ...] = tuple(
-    route(path, partial(_say, answer), Access.OPEN) for path, answer in _ANSWERS.items()
+    route(
+        path,
+        partial(_say, answer),
+        Access.OPEN,
+        about=About("Which versions are spoken here.", answer={"const": answer}),
+    )
+    for path, answer in _ANSWERS.items()
 )
