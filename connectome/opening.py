@@ -20,8 +20,9 @@ def open_datastack(address: str, *, token: str | None = None) -> Datastack:
     Parameters
     ----------
     address : str
-        An offline datastack's folder, ``cave:NAME@SERVER`` (without ``@SERVER`` the global
-        CAVE server) or ``precomputed:URL`` (``precomputed:URL,em=URL`` with images).
+        An offline datastack's folder, ``cave:NAME@SERVER`` (``cave:NAME`` suffices for
+        the public datastacks of `connectome.cave.known`) or ``precomputed:URL``
+        (``precomputed:URL,em=URL`` with images).
     token : str, optional
         CAVE token; read from the ecosystem's files if absent.
 
@@ -53,10 +54,10 @@ def _open_cave(text: str, token: str | None) -> Datastack:
     match = _CAVE.match(text)
     if match is None:
         raise DatastackError(f"{text!r} is no address of a CAVE datastack.", _FORMS)
-    from connectome.cave.client import GLOBAL_SERVER
     from connectome.cave.datastack import CaveDatastack
+    from connectome.cave.known import server_of
 
-    return CaveDatastack(match["name"], match["server"] or GLOBAL_SERVER, token)
+    return CaveDatastack(match["name"], match["server"] or server_of(match["name"]), token)
 
 
 def _open_precomputed(text: str) -> Datastack:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from caveclient.auth import AuthClient
 from caveclient.chunkedgraph import ChunkedGraphClient
 
+from connectome.cave.tokens import auth_client
 from connectome.cave.translate import reading
 from connectome.cave.transport import EDIT_SECONDS, guard, retried
-from connectome.errors import AuthError, DatastackError, NotFoundError
+from connectome.errors import DatastackError, NotFoundError, ServiceError
 
-__all__ = ["GLOBAL_SERVER", "CaveConnection", "connect", "normal_server"]
+__all__ = ["CaveConnection", "connect", "normal_server"]
 
-_LOG = logging.getLogger(__name__)
-
-GLOBAL_SERVER = "https://global.daf-apis.com"
+_NAMES_SHOWN = 12
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -75,6 +74,15 @@ class CaveConnection:
         return str(self.record["segmentation_source"]).rstrip("/").rsplit("/", 1)[-1]
 
     @property
+    def volume(self) -> str:
+        """Name of the aligned volume, to which annotation tables belong."""
+        return str(self.record["aligned_volume"]["name"])
+
+    def reading(self, what: str) -> AbstractContextManager[None]:
+        """Translate the failures of a read from the segmentation's server."""
+        return reading(self.local_server, what, self.server)
+
+    @property
     def session(self) -> requests.Session:
         """The session with token and time limits."""
         session: requests.Session = self.graph.session
@@ -111,11 +119,13 @@ def connect(
         If the server does not answer.
     """
     address = normal_server(server)
-    auth = _auth_client(address, token)
+    auth = auth_client(address, token)
     record = _read_record(name, address, str(auth.token))
-    with reading(address, f"the chunked graph of {name}"):
-        local = str(record["local_server"])
+    with reading(address, f"the datastack {name!r}"):
+        # The token goes there too, so the same rules hold for that address.
+        local = normal_server(str(record["local_server"]))
         table = str(record["segmentation_source"]).rstrip("/").rsplit("/", 1)[-1]
+    with reading(local, f"the chunked graph of {name!r}", address):
         graph = GuardedGraphClient(
             edit_seconds=edit_seconds,
             loopback=_is_loopback(local),
@@ -149,41 +159,44 @@ def _is_loopback(address: str) -> bool:
     return urlsplit(address).hostname in _LOOPBACK
 
 
-def _auth_client(server: str, token: str | None) -> Any:
-    try:
-        auth = AuthClient(server_address=server, token=token)
-    except (OSError, ValueError, AttributeError) as error:
-        raise AuthError(
-            "The file with your CAVE token cannot be read.",
-            "Look at ~/.cloudvolume/secrets/cave-secret.json.",
-        ) from error
-    if not auth.token:
-        raise AuthError(
-            f"There is no CAVE token for {server} on this machine.",
-            f"Get one at {server}/sticky_auth/settings/tokens and save it in "
-            "~/.cloudvolume/secrets/cave-secret.json.",
-        )
-    return auth
-
-
 def _read_record(name: str, server: str, token: str) -> dict[str, Any]:
     """Ask the info service ourselves: caveclient would do so without a time limit."""
     with requests.Session() as session, reading(server, f"the datastack {name!r}"):
         guard(session).trust_env = not _is_loopback(server)
-        url = f"{server}/info/api/v2/datastack/full/{name}"
-
-        def read() -> Any:
-            headers = {"Authorization": f"Bearer {token}"}
-            # A redirect leads to a page for logging in, never to the record.
-            answer = session.get(url, headers=headers, allow_redirects=False)
-            if answer.is_redirect:
-                raise AuthError(
-                    f"The server {server} wants you to log in.", "Save a valid token first."
-                )
-            answer.raise_for_status()
-            return answer.json()
-
-        record = retried(read)
-        if not isinstance(record, dict) or "local_server" not in record:
+        session.headers["Authorization"] = f"Bearer {token}"
+        answer = retried(lambda: _asked(session, f"{server}/info/api/v2/datastack/full/{name}"))
+        if answer.status_code == 404:
+            raise _unknown(answer, name, server, session)
+        record = answer.json()
+        if not isinstance(record, Mapping) or "local_server" not in record:
             raise NotFoundError(f"The server {server} has no record of the datastack {name!r}.")
-        return record
+        return dict(record)
+
+
+def _asked(session: requests.Session, url: str) -> requests.Response:
+    answer = session.get(url)
+    if answer.status_code != 404:
+        answer.raise_for_status()
+    return answer
+
+
+def _unknown(
+    answer: requests.Response, name: str, server: str, session: requests.Session
+) -> ServiceError:
+    """Tell a name that the server does not know from a server that is none of CAVE."""
+    if "json" not in answer.headers.get("content-type", ""):
+        return ServiceError(
+            f"There is no CAVE server at {server}.", "Check the spelling of the server's address."
+        )
+    try:
+        listed = session.get(f"{server}/info/api/v2/datastacks").json()
+        names = [str(each) for each in listed] if isinstance(listed, list) else []
+    except (requests.RequestException, ValueError):
+        names = []  # Only the hint would have been longer.
+    some = ", ".join(sorted(names)[:_NAMES_SHOWN])
+    return NotFoundError(
+        f"The server {server} has no datastack {name!r}.",
+        f"It has: {some}{', ...' if len(names) > _NAMES_SHOWN else '.'}"
+        if some
+        else "Check the spelling of its name, and which server holds it.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 
 from connectome.cave.client import CaveConnection
 from connectome.cave.records import lineage_of, operation_of, receipt_of
-from connectome.cave.translate import editing, reading
+from connectome.cave.translate import editing, previewing
 from connectome.cave.transport import retried
 from connectome.errors import EditUnknownError, OutsideVolumeError
 from connectome.graph import (
     EditReceipt,
+    GraphPoint,
     Ids,
     Lineage,
     MergeRequest,
@@ -31,6 +33,7 @@ __all__ = ["CaveGraph"]
 
 _BATCH = 250_000
 """Supervoxels in one request, as cloud-volume does it."""
+_PREVIEW = ("supervoxel_connected_components", "illegal_split")
 
 
 class CaveGraph:
@@ -59,7 +62,7 @@ class CaveGraph:
         ids = np.asarray(supervoxels, np.uint64)
         roots = np.zeros(ids.shape, np.uint64)
         asked = np.flatnonzero(ids)
-        with reading(self._server, "the roots of supervoxels"):
+        with self._connection.reading("the roots of supervoxels"):
             for part in _parts(asked):
                 roots[part] = retried(partial(self._ask_roots, ids[part], timestamp))
         return roots
@@ -67,9 +70,9 @@ class CaveGraph:
     def _ask_roots(self, ids: Ids, timestamp: datetime | None) -> Ids:
         # Not caveclient's get_roots: it always sends this machine's clock as the timestamp,
         # and a clock that is slow would show the graph as it was before the latest edit.
-        url = f"{self._server}/segmentation/api/v1/table/{self._connection.table}/roots_binary"
+        url = f"{self._table}/roots_binary"
         query = {} if timestamp is None else {"timestamp": timestamp.astimezone(UTC).timestamp()}
-        answer = self._client.session.post(url, data=ids.astype("<u8").tobytes(), params=query)
+        answer = self.session.post(url, data=ids.astype("<u8").tobytes(), params=query)
         answer.raise_for_status()
         roots = np.frombuffer(answer.content, "<u8").astype(np.uint64)
         if roots.shape != ids.shape:
@@ -83,7 +86,7 @@ class CaveGraph:
         is_root = (ids >> np.uint64(64 - self._layer_bits)) == self._root_layer
         latest = np.zeros(ids.shape, np.bool_)
         if is_root.any():
-            with reading(self._server, "the state of roots"):
+            with self._connection.reading("the state of roots"):
                 asked = ids[is_root]
                 latest[is_root] = retried(lambda: self._client.is_latest_roots(asked))
         return latest
@@ -93,7 +96,7 @@ class CaveGraph:
         ids = np.asarray(roots, np.uint64)
         if not ids.size:
             return []
-        with reading(self._server, "the age of roots"):
+        with self._connection.reading("the age of roots"):
             times = retried(lambda: self._client.get_root_timestamps(ids))
             return [time.astimezone(UTC) for time in times]
 
@@ -106,7 +109,7 @@ class CaveGraph:
             except OutsideVolumeError:
                 return np.zeros(0, np.uint64)
             bounds = np.array([first, last]).T
-        with reading(self._server, f"the segment {root}"):
+        with self._connection.reading(f"the segment {root}"):
             leaves = retried(lambda: self._client.get_leaves(root, bounds=bounds))
             return np.asarray(leaves).astype(np.uint64)
 
@@ -115,7 +118,7 @@ class CaveGraph:
         asked = np.array(sorted(set(roots)), np.uint64)
         if not asked.size:
             return Lineage(())
-        with reading(self._server, "the history of segments"):
+        with self._connection.reading("the history of segments"):
             return lineage_of(retried(lambda: self._client.get_lineage_graph(asked)))
 
     def operations(self, operation_ids: Iterable[int]) -> dict[int, OperationDetails]:
@@ -124,7 +127,7 @@ class CaveGraph:
         if not asked:
             return {}
         voxel_nm = self.base_scale.voxel_nm
-        with reading(self._server, "the log of operations"):
+        with self._connection.reading("the log of operations"):
             rows = retried(lambda: self._client.get_operation_details(asked))
             return {int(k): operation_of(int(k), row, voxel_nm) for k, row in rows.items() if row}
 
@@ -147,18 +150,38 @@ class CaveGraph:
         return receipt
 
     def preview_split(self, request: SplitRequest) -> SplitPreview:
-        """Return what a cut would do; a read, but refused in the words of an edit."""
-        with editing(self._server):
-            source, sink, works, others = retried(
-                lambda: self._client.preview_split(**_cut(request), return_additional_ccs=True)
-            )
-        parts = tuple(np.array(part, np.uint64) for part in (source, sink, *others))
-        return SplitPreview(parts, illegal=not works)
+        """Return what a cut would do; a read, so it is tried again like one."""
+        with previewing(self._server, self._connection.server):
+            answer = retried(partial(self._ask_preview, request))
+        parts = answer["supervoxel_connected_components"]
+        return SplitPreview(
+            tuple(np.array([int(one) for one in part], np.uint64) for part in parts),
+            # A cut has two sides; a server that found fewer has cut nothing.
+            illegal=bool(answer["illegal_split"]) or len(parts) < 2,
+        )
+
+    def _ask_preview(self, request: SplitRequest) -> dict[str, Any]:
+        # Not caveclient's preview_split: it fails on an answer with fewer than two parts.
+        answer = self.session.post(
+            f"{self._table}/graph/split_preview",
+            data=json.dumps({"sources": _rows(request.sources), "sinks": _rows(request.sinks)}),
+            headers={"Content-Type": "application/json"},
+        )
+        answer.raise_for_status()
+        return {key: answer.json()[key] for key in _PREVIEW}
 
     def split(self, request: SplitRequest) -> EditReceipt:
         """Send one cut, once."""
         with editing(self._server):
-            operation, roots = self._client.execute_split(**_cut(request))
+            # Its points are nanometres as they are.
+            operation, roots = self._client.execute_split(
+                [point.position_nm for point in request.sources],
+                [point.position_nm for point in request.sinks],
+                # The client uses the root only where a supervoxel is missing.
+                root_id=0,
+                source_supervoxels=[int(point.supervoxel) for point in request.sources],
+                sink_supervoxels=[int(point.supervoxel) for point in request.sinks],
+            )
             receipt = receipt_of({"operation_id": operation, "new_root_ids": roots})
         if receipt is None or not receipt.new_roots:
             raise EditUnknownError(
@@ -174,9 +197,14 @@ class CaveGraph:
 
     def level2_graph(self, root: int) -> NDArray[np.uint64]:
         """Return the edges (m, 2) between the level-2 nodes of a root."""
-        with reading(self._server, f"the segment {root}"):
+        with self._connection.reading(f"the segment {root}"):
             edges = retried(lambda: self._client.level2_chunk_graph(root))
             return np.asarray(edges).astype(np.uint64).reshape(-1, 2)
+
+    @property
+    def connection(self) -> CaveConnection:
+        """The datastack on its server."""
+        return self._connection
 
     @property
     def session(self) -> requests.Session:
@@ -187,9 +215,13 @@ class CaveGraph:
         """Close the connections."""
         self._connection.close()
 
+    @property
+    def _table(self) -> str:
+        return f"{self._server}/segmentation/api/v1/table/{self._connection.table}"
+
     @cached_property
     def _info(self) -> dict[str, Any]:
-        with reading(self._server, "the chunked graph's table"):
+        with self._connection.reading("the chunked graph's table"):
             info: dict[str, Any] = retried(lambda: self._client.segmentation_info)
             return info
 
@@ -202,16 +234,9 @@ class CaveGraph:
         return np.uint64(self._info["graph"]["n_layers"])
 
 
-def _cut(request: SplitRequest) -> dict[str, Any]:
-    """Return the arguments of caveclient's split methods; their points are nm as they are."""
-    return {
-        "source_points": np.array([point.position_nm for point in request.sources]),
-        "sink_points": np.array([point.position_nm for point in request.sinks]),
-        # The client asks for a root that it uses only where a supervoxel is missing.
-        "root_id": 0,
-        "source_supervoxels": [point.supervoxel for point in request.sources],
-        "sink_supervoxels": [point.supervoxel for point in request.sinks],
-    }
+def _rows(points: Iterable[GraphPoint]) -> list[list[float]]:
+    """Return ``[supervoxel, x, y, z]`` of each point, in nm."""
+    return [[int(point.supervoxel), *map(float, point.position_nm)] for point in points]
 
 
 def _parts(indices: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:

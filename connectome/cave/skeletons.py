@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from connectome.cave.client import CaveConnection
 from connectome.cave.graph import CaveGraph
-from connectome.cave.translate import reading
 from connectome.cave.transport import retried
 from connectome.datastack import Skeleton
 from connectome.errors import AuthError, OfflineError, ServiceError
@@ -65,7 +64,7 @@ class CaveSkeletons:
             f"/async/get_skeleton/{_VERSION}/{root}/flatdict"
         )
         try:
-            with reading(self._connection.local_server, f"the skeleton of {root}"):
+            with self._connection.reading(f"the skeleton of {root}"):
                 answer = self._graph.session.get(url)
                 if answer.status_code == 404:
                     self._has_service = False
@@ -98,7 +97,7 @@ class CaveSkeletons:
         places: dict[int, tuple[float, float, float, float]] = {}
         for start in range(0, len(nodes), _BATCH):
             ids = nodes[start : start + _BATCH].tolist()
-            with reading(server, "positions of level-2 nodes"):
+            with self._connection.reading("positions of level-2 nodes"):
                 for node, found in retried(partial(self._ask, url, ids)).items():
                     if "rep_coord_nm" in found:
                         x, y, z = (float(value) for value in found["rep_coord_nm"])

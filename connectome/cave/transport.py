@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from connectome.errors import AuthError, EditRejectedError
 
-__all__ = ["EDIT_SECONDS", "GuardedAdapter", "guard", "retried"]
+__all__ = ["EDIT_SECONDS", "GuardedAdapter", "guard", "may_pass", "retried"]
 
 T = TypeVar("T")
 
@@ -27,9 +27,11 @@ EDIT_SECONDS = 200.0
 READ_SECONDS = 60.0
 CONNECT_SECONDS = 10.0
 
-_EDITS = ("/merge", "/split", "/undo", "/redo")
+_EDITS = ("/merge", "/split", "/undo", "/redo", "/annotations", "/table")
+"""How the paths end to which a POST changes something."""
 _TRIES = 3
 _PASSING = frozenset({429, 502, 503, 504})
+_LONGEST_PAUSE = 60.0
 
 
 class GuardedAdapter(HTTPAdapter):
@@ -57,8 +59,8 @@ class GuardedAdapter(HTTPAdapter):
             self.poolmanager.clear()
         limits = (CONNECT_SECONDS, self._edit_seconds if edit else self._read_seconds)
         response = super().send(request, stream, timeout or limits, verify, cert, proxies)
-        if edit and response.is_redirect:
-            raise requests.TooManyRedirects("an edit was redirected", response=response)
+        if response.is_redirect:
+            _refuse_redirect(response, edit=edit)
         if response.status_code == 403:
             _refuse_terms(response, edit=edit)
         return response
@@ -74,30 +76,58 @@ def guard(
     return session
 
 
-def retried(read: Callable[[], T], *, pause_seconds: float = 0.3) -> T:
-    """Return what a read gives, trying up to three times where the failure may pass.
+def retried(
+    read: Callable[[], T],
+    *,
+    tries: int = _TRIES,
+    pause_seconds: float = 0.3,
+    wait: Callable[[float], None] = time.sleep,
+) -> T:
+    """Return what a read gives, trying again where the failure may pass.
 
-    Never for edits.
+    The pauses double, and are as long as the server asks for (up to a minute). Never for
+    edits.
     """
-    for attempt in range(1, _TRIES):
+    for attempt in range(1, tries):
         try:
             return read()
         except (requests.ConnectionError, requests.Timeout, requests.HTTPError) as error:
-            if not _may_pass(error):
+            if not may_pass(error):
                 raise
-        time.sleep(pause_seconds * 2 ** (attempt - 1))
+            pause = max(pause_seconds * 2 ** (attempt - 1), _asked_pause(error))
+        wait(min(pause, _LONGEST_PAUSE))
     return read()
 
 
-def _may_pass(error: requests.RequestException) -> bool:
+def may_pass(error: requests.RequestException) -> bool:
+    """Tell whether asking again can help."""
     if isinstance(error, requests.HTTPError):
         return error.response is not None and error.response.status_code in _PASSING
-    return True
+    return not isinstance(error, requests.exceptions.SSLError | requests.exceptions.ProxyError)
+
+
+def _asked_pause(error: requests.RequestException) -> float:
+    """Return the seconds that the server asks us to wait, 0 where it says nothing."""
+    asked = "" if error.response is None else error.response.headers.get("retry-after", "")
+    return float(asked) if asked.isdecimal() else 0.0
 
 
 def _is_edit(request: requests.PreparedRequest) -> bool:
     path = urlsplit(request.url or "").path
     return request.method == "POST" and str(path).endswith(_EDITS)
+
+
+def _refuse_redirect(response: requests.Response, *, edit: bool) -> None:
+    """Follow none: an edit would be sent twice, and the token's cookie to any host.
+
+    The services of CAVE redirect only to a page for logging in.
+    """
+    if edit:
+        raise requests.TooManyRedirects("an edit was redirected", response=response)
+    raise AuthError(
+        f"The server {urlsplit(response.url).netloc} asks you to log in instead of answering.",
+        "Save a valid CAVE token first, and check the server's address.",
+    )
 
 
 def _refuse_terms(response: requests.Response, *, edit: bool) -> None:

@@ -21,7 +21,7 @@ from connectome.errors import (
     OfflineError,
     ServiceError,
 )
-from connectome.graph import EditReceipt, GraphPoint, MergeRequest
+from connectome.graph import EditReceipt, GraphPoint, MergeRequest, SplitRequest
 from connectome.space import BoxNm
 from tests.contract.faults import NAME, Answer, FaultServer, drop, in_turn, say
 
@@ -31,6 +31,14 @@ MERGE = MergeRequest(
     GraphPoint((1 << 56) | 2**53 + 1, (1000.5, 2000.0, 3000.0)),
     GraphPoint((1 << 56) | 2**53 + 3, (1100.0, 2000.0, 3000.0)),
 )
+CUT = SplitRequest(
+    (GraphPoint(2**64 - 1, (1000.5, 2000.0, 3000.0)), GraphPoint(2**53 + 1, (1.0, 2.0, 3.0))),
+    (GraphPoint((1 << 56) | 2**53 + 3, (1100.0, 2000.0, 3000.0)),),
+)
+CUT_BODY = {
+    "sources": [[2**64 - 1, 1000.5, 2000.0, 3000.0], [2**53 + 1, 1.0, 2.0, 3.0]],
+    "sinks": [[(1 << 56) | 2**53 + 3, 1100.0, 2000.0, 3000.0]],
+}
 
 
 @pytest.fixture
@@ -110,6 +118,92 @@ def test_an_edit_without_answer_ends(server: FaultServer, graph: CaveGraph) -> N
         graph.merge(MERGE)
     assert time.monotonic() - started < 20
     assert server.count("/merge") == 1
+
+
+def test_a_cut_is_sent_once_with_exact_ids_and_nanometres(
+    server: FaultServer, graph: CaveGraph
+) -> None:
+    answer = {"operation_id": 6, "new_root_ids": [2**64 - 1, ROOT + 1]}
+    server.answers["/split"] = say(200, answer)
+    assert graph.split(CUT) == EditReceipt(6, (2**64 - 1, ROOT + 1))
+    (body,) = (body for _, path, body in server.requests if path.endswith("/split"))
+    assert json.loads(body) == CUT_BODY
+
+
+def test_a_partial_cut_names_its_one_root(server: FaultServer, graph: CaveGraph) -> None:
+    server.answers["/split"] = say(200, {"operation_id": 6, "new_root_ids": [ROOT]})
+    assert graph.split(CUT) == EditReceipt(6, (ROOT,))
+
+
+def test_refused_and_unclear_cuts(server: FaultServer, graph: CaveGraph) -> None:
+    server.answers["/split"] = say(400, {"code": 400, "message": "points too close together"})
+    with pytest.raises(EditRejectedError, match="too close together"):
+        graph.split(CUT)
+    # A cut that the graph could not find is a 500 in production, as is one that was applied.
+    server.answers["/split"] = say(500, {"code": 500, "message": "no cut was found"})
+    with pytest.raises(EditUnknownError):
+        graph.split(CUT)
+    server.answers["/split"] = say(200, {"operation_id": 6, "new_root_ids": []})
+    with pytest.raises(EditUnknownError):
+        graph.split(CUT)
+    server.answers["/split"] = drop
+    with pytest.raises(EditUnknownError):
+        graph.split(CUT)
+    assert server.count("/split") == 4
+
+
+def test_a_preview_names_the_parts(server: FaultServer, graph: CaveGraph) -> None:
+    parts = [[2**64 - 1, 2**53 + 1], [7], [8, 9]]
+    answer = {"supervoxel_connected_components": parts, "illegal_split": False}
+    server.answers["/split_preview"] = in_turn(drop, say(503, {}), say(200, answer))
+    preview = graph.preview_split(CUT)
+    assert [part.tolist() for part in preview.parts] == parts
+    assert all(part.dtype == np.uint64 for part in preview.parts)
+    assert not preview.illegal
+    bodies = [json.loads(b) for _, path, b in server.requests if path.endswith("/split_preview")]
+    assert bodies == [CUT_BODY] * 3
+
+
+@pytest.mark.parametrize(("parts", "illegal"), [([[1], [2]], True), ([[1, 2]], False), ([], False)])
+def test_a_preview_that_cuts_nothing_is_illegal(
+    server: FaultServer, graph: CaveGraph, parts: list[list[int]], illegal: bool
+) -> None:
+    answer = {"supervoxel_connected_components": parts, "illegal_split": illegal}
+    server.answers["/split_preview"] = say(200, answer)
+    assert graph.preview_split(CUT).illegal
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_preview_without_a_cut_says_why(
+    server: FaultServer, graph: CaveGraph, status: int
+) -> None:
+    server.answers["/split_preview"] = say(status, {"code": status, "message": "overlap badly"})
+    with pytest.raises(EditRejectedError, match="overlap badly"):
+        graph.preview_split(CUT)
+    assert server.count("/split_preview") == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (drop, OfflineError),
+        (say(503, {"message": "upstream"}), ServiceError),
+        (say(500, b"<html>oops"), ServiceError),
+        (say(200, b"not json"), ServiceError),
+        (say(200, {"illegal_split": False}), ServiceError),
+        (say(404, {"message": "no such table"}), NotFoundError),
+        (say(401, {"error": "invalid_token"}), AuthError),
+        (say(403, {"error": "missing_permission"}), AuthError),
+        (say(302, {}, Location="/login"), AuthError),
+    ],
+)
+def test_a_preview_that_fails_is_a_failed_read(
+    server: FaultServer, graph: CaveGraph, answer: Answer, error: type[ServiceError]
+) -> None:
+    server.answers["/split_preview"] = answer
+    with pytest.raises(error):
+        graph.preview_split(CUT)
+    assert server.count("/login") == 0
 
 
 def test_nothing_to_undo(server: FaultServer, graph: CaveGraph) -> None:
