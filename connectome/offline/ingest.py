@@ -227,6 +227,7 @@ def _clear(folder: DatastackFolder) -> None:
 def _build(
     folder: DatastackFolder, manifest: Manifest, inputs: _Inputs, progress: Progress
 ) -> Manifest:
+    from connectome.offline.l2_store import write_shapes
     from connectome.offline.meshing import MeshStore, write_all_fragments
     from connectome.offline.oversegment import oversegment
     from connectome.offline.partition import cut_supervoxels
@@ -244,6 +245,8 @@ def _build(
     progress("building the graph", 0.0)
     base = build_graph(supervoxels, inputs.em, layout, voxel_nm, manifest.created_ms)
     base.save(folder.base_graph)
+    progress("measuring level-2 nodes", 0.0)
+    write_shapes(folder, base, supervoxels.numbers)
     EditStore.create(folder.graph_db)
     _write_volumes(folder, inputs, supervoxels.ids, supervoxels.numbers, layout, progress)
     store = MeshStore(folder)

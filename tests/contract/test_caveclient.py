@@ -60,7 +60,7 @@ def test_other_clients_can_be_constructed(client: Any) -> None:
     assert client.schema is not None
     assert client.annotation is not None
     assert client.l2cache is not None
-    assert not client.l2cache.has_cache()
+    assert client.l2cache.has_cache()
 
 
 def test_auth_tells_who_may_edit(client: Any, service: RunningService) -> None:

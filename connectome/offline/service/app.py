@@ -15,6 +15,7 @@ from connectome.offline.service.routers import (
     edits,
     files,
     info,
+    l2cache,
     meshing,
     reads,
     table,
@@ -26,7 +27,7 @@ from connectome.offline.service.wire import WireError, error_reply
 
 __all__ = ["build_app"]
 
-_ROUTERS = (info, auth, versions, table, reads, edits, meshing, files)
+_ROUTERS = (info, auth, versions, table, reads, edits, meshing, l2cache, files)
 
 
 def build_app(state: ServiceState) -> Starlette:

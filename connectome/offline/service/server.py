@@ -14,6 +14,7 @@ from types import TracebackType
 
 from connectome.errors import InputError
 from connectome.offline.engine import GraphEngine
+from connectome.offline.l2_store import L2Store
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.meshing import MeshStore
 from connectome.offline.service.app import build_app
@@ -124,6 +125,8 @@ def serve(
         resources.callback(listener.close)
         engine = GraphEngine.open(opened)
         resources.callback(engine.close)
+        l2 = L2Store(engine)
+        resources.callback(l2.close)
         state = ServiceState(
             base_url=url_of(listener),
             secret=secrets.token_hex(16),
@@ -131,6 +134,7 @@ def serve(
             folder=opened,
             engine=engine,
             meshes=MeshStore(opened),
+            l2=l2,
             token=token or secrets.token_hex(16),
         )
         server = ServerThread(build_app(state), listener)

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass, field
 
 from connectome.offline.engine import GraphEngine
+from connectome.offline.l2_store import L2Store
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.meshing import MeshStore
 
@@ -61,6 +62,8 @@ class ServiceState(Capability):
         The one writer of the graph.
     meshes : MeshStore
         Surfaces of level-2 nodes.
+    l2 : L2Store
+        Places, sizes and shapes of level-2 nodes.
     token : str
         32 hexadecimal digits: whoever holds it may edit.
     """
@@ -68,6 +71,7 @@ class ServiceState(Capability):
     folder: DatastackFolder
     engine: GraphEngine
     meshes: MeshStore
+    l2: L2Store
     token: str = field(repr=False)
     mesh_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 

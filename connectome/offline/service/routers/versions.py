@@ -1,7 +1,4 @@
-"""Version answers of services that clients ask for before they can be constructed.
-
-An empty table mapping tells the L2-cache client that there is no cache here.
-"""
+"""Version answers of services that clients ask for before they can be constructed."""
 
 from __future__ import annotations
 
@@ -29,7 +26,6 @@ _ANSWERS: dict[str, object] = {
     "/nglstate/api/v1/version": "0.7.2+offline",
     "/materialize/api/versions": [2, 3],
     "/materialize/version": "5.26.4+offline",
-    "/l2cache/api/v1/table_mapping": {},
 }
 
 ROUTES: tuple[BaseRoute, ...] = tuple(
