@@ -1,4 +1,4 @@
-"""From labels to supervoxels, and from supervoxels to the graph of an ingest.
+"""From labels to supervoxels: cut at the borders of segments and chunks, without slivers.
 
 All volumes here are (z, y, x). Supervoxels are numbered from 1 in the order of their
 ids (0 is background); position in the graph's arrays is that number minus 1.
@@ -16,14 +16,21 @@ from numpy.typing import NDArray
 from connectome.graph import Ids
 from connectome.offline.ids import ChunkLayout
 
-__all__ = ["Supervoxels", "cut_supervoxels"]
+__all__ = ["SLIVER_VOXELS", "Supervoxels", "cut_supervoxels"]
 
 Volume = NDArray[Any]
+
+SLIVER_VOXELS = 50
+"""Smaller pieces join a bigger neighbour of their segment.
+
+Where an automatic segmentation and its supervoxels do not follow the same borders, most of
+the pieces are such shavings: no evidence can be measured on them, and each is a node.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Supervoxels:
-    """Pieces of one original supervoxel, inside one segment and one chunk, connected.
+    """Pieces of original supervoxels, each inside one segment and one chunk, connected.
 
     Parameters
     ----------
@@ -34,7 +41,8 @@ class Supervoxels:
     segments : ndarray, shape (n,), uint64
         Segment that each belongs to.
     originals : ndarray, shape (n,), uint64
-        Equal for pieces of one original supervoxel in one segment.
+        Equal for pieces of one original supervoxel in one segment (the largest part of a
+        piece that slivers have joined).
     sizes : ndarray, shape (n,), int64
         Voxels of each.
     centers : ndarray, shape (n, 3), float64
@@ -49,11 +57,19 @@ class Supervoxels:
     centers: NDArray[np.float64]
 
 
-def cut_supervoxels(supervoxels: Volume, segmentation: Volume, layout: ChunkLayout) -> Supervoxels:
+def cut_supervoxels(
+    supervoxels: Volume,
+    segmentation: Volume,
+    layout: ChunkLayout,
+    *,
+    sliver_voxels: int = SLIVER_VOXELS,
+) -> Supervoxels:
     """Cut supervoxels at segment and chunk borders and into connected components.
 
     Voxels of a segment without a supervoxel (0) make supervoxels of their own; voxels of
-    segment 0 stay background. Connected means through faces.
+    segment 0 stay background. Connected means through faces. Then a piece of fewer than
+    `sliver_voxels` joins a bigger one of the same segment and chunk that it touches, be it
+    at an edge or a corner; no voxel changes its segment.
     """
     import fastremap
 
@@ -69,6 +85,7 @@ def cut_supervoxels(supervoxels: Volume, segmentation: Volume, layout: ChunkLayo
         x0, x1, y0, y1, z0, z1 = layout.chunk_bounds((x, y, z))
         box = (slice(z0, z1), slice(y0, y1), slice(x0, x1))
         parts, piece = _components(segment[box], original[box], stride)
+        parts, piece = _without_slivers(parts, piece, stride, sliver_voxels)
         numbers[box] = np.where(parts > 0, parts + np.uint32(count), 0)
         ids.append(layout.pack(1, (x, y, z), np.arange(1, len(piece) + 1)))
         pieces.append(piece)
@@ -98,6 +115,54 @@ def _components(segment: Volume, original: Volume, stride: int) -> tuple[NDArray
     of_part = np.zeros(n + 1, dtype=np.uint64)
     of_part[parts.ravel()] = piece.ravel()
     return parts.astype(np.uint32), of_part[1:]
+
+
+def _without_slivers(
+    parts: NDArray[np.uint32], piece: Ids, stride: int, fewest: int
+) -> tuple[NDArray[np.uint32], Ids]:
+    """Join each small part to the bigger part of its segment that it touches most."""
+    import cc3d
+
+    n = len(piece)
+    sizes = np.bincount(parts.ravel(), minlength=n + 1)
+    if n < 2 or int(sizes[1:].min()) >= fewest:
+        return parts, piece
+    # Counted in faces, so that contacts at edges and corners count as 0.
+    contacts = cc3d.contacts(parts, connectivity=26)
+    pairs = np.fromiter(itertools.chain.from_iterable(contacts), np.int64, 2 * len(contacts))
+    faces = np.fromiter(contacts.values(), np.float64, len(contacts))
+    segment = np.append(np.uint64(0), piece // np.uint64(stride))
+    a, b = pairs.reshape(-1, 2).T
+    same = segment[a] == segment[b]
+    into = _joined(sizes, a[same], b[same], faces[same], fewest)
+    kept = np.unique(into)
+    return np.searchsorted(kept, into).astype(np.uint32)[parts], piece[kept[1:] - 1]
+
+
+def _joined(
+    sizes: NDArray[np.int64],
+    a: NDArray[np.int64],
+    b: NDArray[np.int64],
+    faces: NDArray[np.float64],
+    fewest: int,
+) -> NDArray[np.int64]:
+    """Return the part that each part joins, itself where it stays, shape (n + 1,)."""
+    into = np.arange(len(sizes))
+    while True:
+        total = np.bincount(into, sizes, minlength=len(sizes))
+        p, q = into[a], into[b]
+        # From the smaller to the bigger; of equal ones the first counts as bigger.
+        swap = (total[p] > total[q]) | ((total[p] == total[q]) & (p < q))
+        small, big = np.where(swap, q, p), np.where(swap, p, q)
+        joins = np.flatnonzero((p != q) & (total[small] < fewest))
+        if not len(joins):
+            return into
+        order = joins[np.lexsort((-big[joins], faces[joins], small[joins]))]
+        step = np.arange(len(sizes))
+        step[small[order]] = big[order]  # the last one written touches most
+        while not np.array_equal(step, step[step]):  # halves what is left of a chain
+            step = step[step]
+        into = step[into]
 
 
 def _measure(

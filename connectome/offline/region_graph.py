@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from connectome.offline.base import FAKE_AFFINITY, BaseGraph
 from connectome.offline.ids import ChunkLayout
+from connectome.offline.membranes import openness
 from connectome.offline.partition import Supervoxels
 
 __all__ = ["build_graph"]
@@ -20,12 +21,12 @@ _NO_EM_AFFINITY = 0.5
 
 @dataclass(frozen=True, eq=False)
 class _Contacts:
-    """Touching pairs (positions, a < b): area in nm² and mean brightness 0 to 255."""
+    """Touching pairs (positions, a < b): area in nm² and mean openness, 0 to 255."""
 
     a: NDArray[np.int64]
     b: NDArray[np.int64]
     area_nm2: NDArray[np.float64]
-    brightness: NDArray[np.float64]
+    openness: NDArray[np.float64]
 
 
 def build_graph(
@@ -37,18 +38,18 @@ def build_graph(
 ) -> BaseGraph:
     """Return the graph whose roots are exactly the segments.
 
-    The affinity of a contact is the mean EM brightness of the voxels on both sides of it,
-    stretched so that the 2nd percentile of the volume is 0 and the 98th is 1, and at least
-    0.001: dark membranes give low affinity. Without EM it is 0.5. Pieces of one original
-    supervoxel in neighbouring chunks are joined by infinite affinity. Parts of a segment
-    that do not touch are joined by one edge of `FAKE_AFFINITY` each, from the centres
-    nearest to the segment's largest part.
+    The affinity of a contact is the mean `openness` of the voxels on both sides of it, the
+    share of the contact without a membrane, and at least 0.001. Without EM it is 0.5.
+    Pieces of one original supervoxel in neighbouring chunks are joined by infinite affinity.
+    Parts of a segment that do not touch are joined by one edge of `FAKE_AFFINITY` each, from
+    the centres nearest to the segment's largest part.
     """
-    contacts = _contacts(supervoxels.numbers, em, voxel_nm)
+    free = None if em is None else openness(em, voxel_nm)
+    contacts = _contacts(supervoxels.numbers, free, voxel_nm)
     key = layout.chunk_key(supervoxels.ids, 1)
     a, b = contacts.a, contacts.b
     cut = (supervoxels.originals[a] == supervoxels.originals[b]) & (key[a] != key[b])
-    affinity = np.where(cut, np.inf, _affinity(contacts.brightness, em)).astype(np.float32)
+    affinity = np.where(cut, np.inf, _affinity(contacts, free is not None)).astype(np.float32)
     active = supervoxels.segments[a] == supervoxels.segments[b]
     join_a, join_b = _joins(supervoxels, a[active], b[active], voxel_nm)
     a, b = np.append(a, join_a), np.append(b, join_b)
@@ -82,7 +83,7 @@ def build_graph(
 
 def _contacts(
     numbers: NDArray[np.uint32],
-    em: NDArray[np.uint8] | None,
+    free: NDArray[np.uint8] | None,
     voxel_nm: tuple[float, float, float],
 ) -> _Contacts:
     """Return every pair of supervoxels that share a voxel face."""
@@ -97,42 +98,42 @@ def _contacts(
         more = slice(start, start + _SLAB + 1)
         for axis in range(3):
             span = more if axis == 0 else here
-            bright = None if em is None else em[span]
-            key, stats = _slab_contacts(numbers[span], bright, axis, n)
-            stats[:, 1] *= face[axis]
+            key, stats = _slab_contacts(
+                numbers[span], None if free is None else free[span], axis, n
+            )
             keys.append(key)
-            parts.append(stats)
+            parts.append(np.column_stack([stats, stats[:, 0] * face[axis]]))
     key, slot = np.unique(np.concatenate(keys), return_inverse=True)
-    total = np.zeros((len(key), 3))
-    np.add.at(total, slot, np.concatenate(parts))
-    brightness = total[:, 2] / np.maximum(total[:, 0], 1)
-    return _Contacts(key // n - 1, key % n - 1, total[:, 1], brightness)
+    faces, total, area = (
+        np.bincount(slot, column, len(key)).astype(np.float64) for column in np.concatenate(parts).T
+    )
+    return _Contacts(key // n - 1, key % n - 1, area, total / np.maximum(faces, 1))
 
 
 def _slab_contacts(
-    numbers: NDArray[np.uint32], em: NDArray[np.uint8] | None, axis: int, n: int
+    numbers: NDArray[np.uint32], free: NDArray[np.uint8] | None, axis: int, n: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return keys a * n + b and, for each, faces, faces again, and summed brightness."""
-    low = np.moveaxis(numbers, axis, 0)[:-1]
-    high = np.moveaxis(numbers, axis, 0)[1:]
-    where = np.nonzero((low != high) & (low != 0) & (high != 0))
-    p, q = low[where].astype(np.int64), high[where].astype(np.int64)
+    """Return keys a * n + b and, for each, the faces and their summed openness."""
+    steps = [
+        tuple(slice(a, b) if k == axis else slice(None) for k in range(3))
+        for a, b in ((None, -1), (1, None))
+    ]
+    low, high = numbers[steps[0]], numbers[steps[1]]
+    where = np.flatnonzero((low != high) & (low != 0) & (high != 0))
+    p, q = low.ravel()[where].astype(np.int64), high.ravel()[where].astype(np.int64)
     key, slot = np.unique(np.minimum(p, q) * n + np.maximum(p, q), return_inverse=True)
-    faces = np.bincount(slot, minlength=len(key)).astype(np.float64)
-    stats = np.stack([faces, faces, np.zeros(len(key))], axis=1)
-    if em is not None:
-        moved = np.moveaxis(em, axis, 0)
-        pair = (moved[:-1][where].astype(np.float64) + moved[1:][where]) / 2
-        stats[:, 2] = np.bincount(slot, pair, minlength=len(key))
+    stats = np.zeros((len(key), 2))
+    stats[:, 0] = np.bincount(slot, minlength=len(key))
+    if free is not None:
+        near, far = free[steps[0]].ravel()[where], free[steps[1]].ravel()[where]
+        stats[:, 1] = np.bincount(slot, (near.astype(np.float64) + far) / 2, minlength=len(key))
     return key, stats
 
 
-def _affinity(brightness: NDArray[np.float64], em: NDArray[np.uint8] | None) -> NDArray[np.float64]:
-    if em is None:
-        return np.full(len(brightness), _NO_EM_AFFINITY)
-    low, high = np.percentile(em[:: max(1, em.shape[0] // 64)], (2, 98))
-    stretched = (brightness - low) / max(1.0, high - low)
-    return np.asarray(np.clip(stretched, _LOWEST_AFFINITY, 1.0), dtype=np.float64)
+def _affinity(contacts: _Contacts, measured: bool) -> NDArray[np.float64]:
+    if not measured:
+        return np.full(len(contacts.a), _NO_EM_AFFINITY)
+    return np.asarray(np.clip(contacts.openness / 255, _LOWEST_AFFINITY, 1.0), dtype=np.float64)
 
 
 def _labels(n: int, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from connectome.errors import DatastackError, VolumeError
 from connectome.offline.base import FAKE_AFFINITY, BaseGraph
@@ -15,6 +16,7 @@ from connectome.offline.engine import GraphEngine
 from connectome.offline.ids import ChunkLayout
 from connectome.offline.ingest import IngestRequest, ingest
 from connectome.offline.layout import DatastackFolder
+from connectome.offline.membranes import openness
 from connectome.offline.partition import cut_supervoxels
 from connectome.offline.region_graph import build_graph
 from connectome.offline.scoring import score
@@ -44,23 +46,59 @@ def random_volumes(draw: st.DrawFn) -> tuple[Labels, Labels, ChunkLayout]:
 
 
 def graph_of(
-    pieces: Labels, segments: Labels, layout: ChunkLayout
+    pieces: Labels, segments: Labels, layout: ChunkLayout, sliver_voxels: int = 0
 ) -> tuple[BaseGraph, np.ndarray[tuple[int, ...], np.dtype[np.uint32]]]:
-    supervoxels = cut_supervoxels(pieces, segments, layout)
+    supervoxels = cut_supervoxels(pieces, segments, layout, sliver_voxels=sliver_voxels)
     shape = (segments.shape[0], segments.shape[1], segments.shape[2])
     return build_graph(supervoxels, em_like(shape), layout, VOXEL_NM, 0), supervoxels.numbers
 
 
 @settings(max_examples=60, deadline=None)
-@given(random_volumes())
-def test_roots_are_exactly_the_segments(volumes: tuple[Labels, Labels, ChunkLayout]) -> None:
-    base, numbers = graph_of(*volumes)
+@given(random_volumes(), st.sampled_from([0, 3, 50]))
+def test_roots_are_exactly_the_segments(
+    volumes: tuple[Labels, Labels, ChunkLayout], sliver_voxels: int
+) -> None:
+    base, numbers = graph_of(*volumes, sliver_voxels)
     _, segments, layout = volumes
     root_of = np.append(np.uint64(0), base.l2_root[base.sv_l2])
     assert same_partition(root_of[numbers], segments)
     labels = np.append(np.uint64(0), base.root_labels)
     number = layout.segment_of(root_of[numbers], layout.n_layers).astype(np.int64)
     assert np.array_equal(labels[number], segments)
+
+
+@settings(max_examples=60, deadline=None)
+@given(random_volumes())
+def test_slivers_join_what_they_touch(volumes: tuple[Labels, Labels, ChunkLayout]) -> None:
+    pieces, segments, layout = volumes
+    whole = cut_supervoxels(pieces, segments, layout, sliver_voxels=0)
+    joined = cut_supervoxels(pieces, segments, layout, sliver_voxels=5)
+    # Every piece lies whole in one supervoxel of the same segment and chunk.
+    pairs = np.unique(np.stack([whole.numbers.ravel(), joined.numbers.ravel()]), axis=1)
+    assert pairs.shape[1] == len(np.unique(whole.numbers))
+    old, new = (numbers[numbers > 0].astype(np.int64) - 1 for numbers in pairs)
+    assert np.array_equal(whole.segments[old], joined.segments[new])
+    key = layout.chunk_key(whole.ids, 1)[old]
+    assert np.array_equal(key, layout.chunk_key(joined.ids, 1)[new])
+    # Pieces that are big enough stay apart, and what is still small touches no other.
+    n_big = np.bincount(new, whole.sizes[old] >= 5, minlength=len(joined.ids))
+    assert (n_big <= 1).all()
+    for number in np.flatnonzero(joined.sizes < 5) + 1:
+        near = ndimage.binary_dilation(joined.numbers == number, np.ones((3, 3, 3), np.bool_))
+        others = np.setdiff1d(joined.numbers[near], [0, number]) - 1
+        same = joined.segments[others] == joined.segments[number - 1]
+        keys = layout.chunk_key(joined.ids, 1)
+        assert not (same & (keys[others] == keys[number - 1])).any()
+
+
+def test_a_sliver_joins_the_piece_that_it_touches_most() -> None:
+    segments = np.ones((1, 12, 16), dtype=np.uint32)
+    pieces = np.ones((1, 12, 16), dtype=np.uint32)
+    pieces[:, :, 8:] = 2
+    pieces[:, 5, 6:9] = 3  # three voxels: touches 1 with five faces, 2 with three
+    joined = cut_supervoxels(pieces, segments, ChunkLayout((64, 64, 64), (16, 12, 1)))
+    assert joined.sizes.tolist() == [12 * 8 + 1, 12 * 8 - 1]
+    assert len(np.unique(joined.numbers[0, 5, 6:9])) == 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -117,6 +155,24 @@ def test_dark_contacts_have_low_affinity() -> None:
     assert bright > 0.99
 
 
+def test_a_wide_dark_body_is_no_membrane() -> None:
+    em = np.full((24, 24, 40), 200, dtype=np.uint8)
+    em[..., 10:30] = 60  # a mitochondrion of 200 nm
+    em[..., 4] = 60  # a membrane
+    free = openness(em, (10.0, 10.0, 10.0))
+    assert free[12, 12, 4] == 0
+    assert (free[..., 14:26] == 255).all()
+    across = openness(np.ascontiguousarray(em.T), (10.0, 10.0, 50.0))
+    assert (across == 255).all()  # along an axis of 50 nm nothing is thin
+
+
+def test_slabs_leave_no_mark_on_the_openness() -> None:
+    em = em_like((70, 12, 12))
+    whole = openness(em, VOXEL_NM)
+    # The contrast is that of the volume, so the mirrored volume has the mirrored answer.
+    assert np.array_equal(openness(em[::-1].copy(), VOXEL_NM)[::-1], whole)
+
+
 def test_a_datastack_reads_back_as_its_segmentation(slab_datastack: Path) -> None:
     folder = DatastackFolder.open(slab_datastack)
     engine = GraphEngine.open(folder, read_only=True)
@@ -129,8 +185,6 @@ def test_a_datastack_reads_back_as_its_segmentation(slab_datastack: Path) -> Non
 
 
 def test_without_supervoxels_a_watershed_makes_some(tmp_path: Path) -> None:
-    from scipy import ndimage
-
     noise = np.random.default_rng(3).random((32, 48, 48))
     smooth = ndimage.gaussian_filter(noise, 3)
     em = ((smooth - smooth.min()) / np.ptp(smooth) * 255).astype(np.uint8)
