@@ -14,7 +14,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.graph import Graph, Ids
+from connectome.annotations import Annotations
+from connectome.graph import Graph, Ids, Permission
 from connectome.space import BoxNm, Cutout, PointNm, Scale
 
 __all__ = [
@@ -165,6 +166,21 @@ class Datastack(Protocol):
     @property
     def graph(self) -> Graph | None:
         """The chunked graph, or None for a flat segmentation that takes no edits."""
+        ...
+
+    @property
+    def annotations(self) -> Annotations | None:
+        """The annotation tables, or None for a flat segmentation."""
+        ...
+
+    def may_edit(self) -> Permission:
+        """Tell whether the person may send edits, and if not, what is missing.
+
+        Raises
+        ------
+        ServiceError
+            If the server cannot be asked.
+        """
         ...
 
     def viewer_sources(self) -> ViewerSources:

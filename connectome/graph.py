@@ -26,6 +26,7 @@ __all__ = [
     "MergeRequest",
     "OperationDetails",
     "OperationStatus",
+    "Permission",
     "SplitPreview",
     "SplitRequest",
 ]
@@ -119,6 +120,28 @@ class OperationDetails:
     def applied(self) -> bool:
         """Whether the operation changed the graph."""
         return self.status == OperationStatus.SUCCESS and bool(self.new_roots)
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Whether the person's account may edit, found out by reading.
+
+    Parameters
+    ----------
+    allowed : bool or None
+        None where the server does not tell; then only an edit shows it.
+    message : str
+        What is missing, as one sentence; empty where nothing is.
+    hint : str
+        The remedy.
+    user : str
+        Who the operation log will name; empty where the server does not tell.
+    """
+
+    allowed: bool | None
+    message: str = ""
+    hint: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True)

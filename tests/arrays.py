@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from connectome.annotations import Annotations
 from connectome.datastack import Imagery, Mesh, Segmentation, Skeleton, Skeletons, ViewerSources
 from connectome.errors import NotFoundError
-from connectome.graph import Graph, Ids
+from connectome.graph import Graph, Ids, Permission
 from connectome.space import BoxNm, Cutout, PointNm, Scale
 
 __all__ = ["ArrayDatastack", "ArrayImagery", "ArrayMeshes", "ArraySegmentation"]
@@ -132,11 +133,15 @@ class ArrayDatastack:
         self.name = name
         self.address = f"array:{name}"
         self.graph: Graph | None = None
+        self.annotations: Annotations | None = None
         self.imagery: Imagery | None = None if em is None else ArrayImagery(em, grid)
         self.arrays = ArraySegmentation(own.astype(np.uint64), roots.astype(np.uint64), grid)
         self.segmentation: Segmentation = self.arrays
         self.meshes = ArrayMeshes(self.arrays)
         self.skeletons: Skeletons = skeletons or LazySkeletons(self.arrays)
+
+    def may_edit(self) -> Permission:
+        return Permission(self.graph is not None)
 
     def viewer_sources(self) -> ViewerSources:
         raise NotFoundError("Arrays have no address for a viewer.", "Ingest them first.")

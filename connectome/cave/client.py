@@ -55,6 +55,8 @@ class CaveConnection:
         The person's token.
     graph : ChunkedGraphClient
         Its chunked-graph client.
+    auth : AuthClient
+        What holds the token for other clients.
     """
 
     name: str
@@ -62,6 +64,7 @@ class CaveConnection:
     record: dict[str, Any]
     token: str = field(repr=False)
     graph: Any = field(repr=False)
+    auth: Any = field(repr=False)
 
     @property
     def local_server(self) -> str:
@@ -133,7 +136,7 @@ def connect(
             table_name=table,
             auth_client=auth,
         )
-    return CaveConnection(name, address, record, str(auth.token), graph)
+    return CaveConnection(name, address, record, str(auth.token), graph, auth)
 
 
 def normal_server(server: str) -> str:

@@ -6,12 +6,14 @@ import threading
 from functools import cached_property
 from urllib.parse import urlsplit
 
+from connectome.cave.annotations import CaveAnnotations
 from connectome.cave.client import CaveConnection, connect
 from connectome.cave.graph import CaveGraph
+from connectome.cave.permission import edit_permission
 from connectome.cave.skeletons import CaveSkeletons
 from connectome.datastack import Imagery, Mesh, Segmentation, ViewerSources
 from connectome.errors import AuthError, NotFoundError, ServiceError
-from connectome.graph import Ids
+from connectome.graph import Ids, Permission
 from connectome.precomputed import (
     MappedSegmentation,
     PrecomputedImagery,
@@ -86,6 +88,15 @@ class CaveDatastack:
     def graph(self) -> CaveGraph:
         """The chunked graph."""
         return self._graph
+
+    @cached_property
+    def annotations(self) -> CaveAnnotations:
+        """The annotation tables of the aligned volume."""
+        return CaveAnnotations(self._connection)
+
+    def may_edit(self) -> Permission:
+        """Ask the auth service what the person's account may do."""
+        return edit_permission(self._connection)
 
     def viewer_sources(self) -> ViewerSources:
         """Return the layer addresses, which need the person's token at the server."""

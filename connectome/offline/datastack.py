@@ -24,7 +24,7 @@ from connectome.datastack import (
     ViewerSources,
 )
 from connectome.errors import DatastackError, NotFoundError, OutsideVolumeError
-from connectome.graph import Ids
+from connectome.graph import Ids, Permission
 from connectome.offline.engine import GraphEngine, GraphRefusalError
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.meshing import MeshStore
@@ -38,7 +38,7 @@ from connectome.precomputed import (
 from connectome.space import BoxNm, PointNm, Scale
 
 if TYPE_CHECKING:
-    from connectome.cave import CaveGraph
+    from connectome.cave import CaveAnnotations, CaveGraph
     from connectome.offline.service import RunningAddress, RunningService
 
 __all__ = ["OfflineDatastack", "OfflineMeshes"]
@@ -136,6 +136,19 @@ class OfflineDatastack:
 
                 self._graph = CaveGraph(connect(address.name, address.url, address.token))
             return self._graph
+
+    @property
+    def annotations(self) -> CaveAnnotations:
+        """The annotation tables, through caveclient; starts or finds the service."""
+        from connectome.cave import CaveAnnotations
+
+        return CaveAnnotations(self.graph.connection)
+
+    def may_edit(self) -> Permission:
+        """Ask the service, as a real server is asked."""
+        from connectome.cave import edit_permission
+
+        return edit_permission(self.graph.connection)
 
     def service(self) -> RunningAddress:
         """Return where the service answers; starts it if no process runs it."""

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from connectome.datastack import Imagery, Segmentation, Skeletons, ViewerSources
+from connectome.graph import Permission
 from connectome.precomputed.layers import (
     PrecomputedImagery,
     PrecomputedSegmentation,
@@ -33,6 +34,7 @@ class PrecomputedDatastack:
     """
 
     graph = None
+    annotations = None
 
     def __init__(self, url: str, imagery_url: str | None = None) -> None:
         self._url = normal_url(url)
@@ -78,6 +80,14 @@ class PrecomputedDatastack:
         from connectome.skeletonize import KimimaroSkeletons
 
         return KimimaroSkeletons(self._segmentation)
+
+    def may_edit(self) -> Permission:
+        """Say that nobody may."""
+        return Permission(
+            False,
+            f"The datastack {self.name} is a flat segmentation and takes no edits.",
+            "Save the decisions as tables instead.",
+        )
 
     def viewer_sources(self) -> ViewerSources:
         """Return the layer addresses; local folders are served over loopback."""

@@ -121,6 +121,25 @@ def drop(request: BaseHTTPRequestHandler) -> None:
         request.connection.shutdown(socket.SHUT_RDWR)
 
 
+def by_method(**answers: Answer) -> Answer:
+    """Answer each HTTP method in its own way."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        answers[request.command](request)
+
+    return answer
+
+
+def after(answer: Answer, action: Callable[[], object]) -> Answer:
+    """Do something first, then answer."""
+
+    def answered(request: BaseHTTPRequestHandler) -> None:
+        action()
+        answer(request)
+
+    return answered
+
+
 def in_turn(*answers: Answer) -> Answer:
     """Give one answer after the other, and the last one from then on."""
     left = list(answers)
