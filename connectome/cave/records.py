@@ -29,12 +29,14 @@ def lineage_of(answer: Mapping[str, Any]) -> Lineage:
         for node in answer["nodes"]
         if node.get("timestamp") is not None
     }
-    operations = {
+    # PyChunkedGraph names at each root the operation that replaced it, none at a current
+    # root: so the operation that made a root stands at those it was made of.
+    ending = {
         int(node["id"]): int(node["operation_id"])
         for node in answer["nodes"]
         if node.get("operation_id") is not None
     }
-    return Lineage(edges, times, operations)
+    return Lineage(edges, times, {new: ending[old] for old, new in edges if old in ending})
 
 
 def operation_of(

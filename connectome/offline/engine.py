@@ -17,17 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.graph import GraphPoint, Ids, OperationStatus
-from connectome.offline import editing, reading
+from connectome.offline import editing, history, reading
 from connectome.offline.base import BaseGraph
+from connectome.offline.history import RootLineage
 from connectome.offline.ids import ChunkLayout, layer_of
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.lookup import SupervoxelReader, nearest_supervoxel
 from connectome.offline.refusal import GraphRefusalError
 from connectome.offline.rewiring import Switches, rewire
+from connectome.offline.seams import Seams
 from connectome.offline.state import GraphState
 from connectome.offline.store import EditStore, Operation, write_operation, write_record
 
-__all__ = ["MERGE_BOX_NM", "GraphEngine", "GraphRefusalError", "OperationResult"]
+__all__ = ["MERGE_BOX_NM", "GraphEngine", "GraphRefusalError", "OperationResult", "to_ms"]
 
 MERGE_BOX_NM = 960.0
 """A merge activates edges within this distance of its points along each axis.
@@ -59,11 +61,14 @@ class GraphEngine:
     ids that do not exist.
     """
 
-    def __init__(self, folder: DatastackFolder, base: BaseGraph, store: EditStore) -> None:
+    def __init__(
+        self, folder: DatastackFolder, base: BaseGraph, store: EditStore, seams: Seams
+    ) -> None:
         self.folder = folder
         self.layout: ChunkLayout = base.layout
         self._base = base
         self._store = store
+        self._seams = seams
         self._edit_lock = threading.Lock()
         self._state_lock = threading.Lock()
         self._state = GraphState.start(base)
@@ -74,8 +79,10 @@ class GraphEngine:
         self._reader = SupervoxelReader(folder.supervoxels, folder.scale)
 
     @classmethod
-    def open(cls, folder: DatastackFolder, *, read_only: bool = False) -> GraphEngine:
-        """Open the graph of a finished datastack.
+    def open(
+        cls, folder: DatastackFolder, *, read_only: bool = False, seams: Seams | None = None
+    ) -> GraphEngine:
+        """Open the graph of a finished datastack; ``seams`` only to rehearse failures.
 
         Raises
         ------
@@ -84,7 +91,9 @@ class GraphEngine:
         """
         folder = DatastackFolder.open(folder.path)
         base = BaseGraph.load(folder.base_graph, folder.layout, folder.manifest.created_ms)
-        return cls(folder, base, EditStore(folder.graph_db, read_only=read_only))
+        seams = seams or Seams()
+        store = EditStore(folder.graph_db, read_only=read_only, commit=seams.commit)
+        return cls(folder, base, store, seams)
 
     def close(self) -> None:
         """Close the files."""
@@ -106,7 +115,7 @@ class GraphEngine:
     def state_at(self, timestamp: float | None) -> GraphState:
         """Return the graph as of a time in seconds UTC, inclusive; now if None."""
         now = self.state
-        ms = now.last_ms if timestamp is None else _to_ms(timestamp)
+        ms = now.last_ms if timestamp is None else to_ms(timestamp)
         if ms >= now.last_ms:
             return now
         last = self._store.last_operation_at(ms)
@@ -137,7 +146,7 @@ class GraphEngine:
         lost = (found == 0) & (ids != 0)
         if lost.any():
             self._require(ids[lost])
-        if timestamp is not None and _to_ms(timestamp) < self._base.created_ms:
+        if timestamp is not None and to_ms(timestamp) < self._base.created_ms:
             return np.zeros(len(ids), dtype=np.uint64)
         return found
 
@@ -156,10 +165,12 @@ class GraphEngine:
         bounds : tuple of int, optional
             Voxels x0, x1, y0, y1, z0, z1: only nodes in chunks that meet the box.
         stop_layer : int
-            1 for supervoxels; 2 or more for L2 nodes.
+            The highest descendants at or below this layer: 1 for supervoxels, then L2
+            nodes up to the layer below the root's, which is the next that nodes exist in.
         """
-        self._require(np.asarray([node], dtype=np.uint64))
-        state = self._state_with(node)
+        state = self.state_with(node)
+        if 2 < int(layer_of(node)) <= stop_layer:
+            return np.asarray([node], dtype=np.uint64)
         found = reading.descendants(state, node, 1 if stop_layer <= 1 else 2)
         return found if bounds is None else reading.in_bounds(self.layout, found, bounds)
 
@@ -186,7 +197,7 @@ class GraphEngine:
         As in production, supervoxels and L2 nodes count as latest whenever they exist.
         A replacement at exactly `timestamp` does not count yet.
         """
-        ms = None if timestamp is None else _to_ms(timestamp)
+        ms = None if timestamp is None else to_ms(timestamp)
         return reading.is_latest(self.state, ids, ms)
 
     def root_timestamps(self, ids: Ids) -> NDArray[np.float64]:
@@ -197,21 +208,26 @@ class GraphEngine:
 
     def lineage(
         self, roots: Sequence[int], past: float | None = None, future: float | None = None
-    ) -> tuple[list[dict[str, object]], list[tuple[int, int]]]:
-        """Return every edit before and after these roots, between two times.
+    ) -> RootLineage:
+        """Return every edit before and after these roots, between two times in seconds UTC.
 
-        Returns
-        -------
-        nodes : list of dict
-            ``id``, ``timestamp`` in seconds UTC and, for roots made by an edit,
-            ``operation_id``.
-        links : list of tuple
-            Pairs (old root, new root).
+        Links that cross a limit are kept, as in production.
         """
         self._require(np.asarray(roots, dtype=np.uint64))
-        after = None if past is None else _to_ms(past)
-        until = None if future is None else _to_ms(future)
-        return reading.lineage(self.state, roots, after, until)
+        after = None if past is None else to_ms(past)
+        until = None if future is None else to_ms(future)
+        return history.lineage(self.state, roots, after, until)
+
+    def log(self, operation_ids: Sequence[int] | None = None) -> list[Operation]:
+        """Return rows of the operation log, all of them if None; refused edits have one too."""
+        if operation_ids is None:
+            return self._store.log()
+        return list(self._store.operations(operation_ids).values())
+
+    def state_with(self, node: int) -> GraphState:
+        """Return a state of the graph in which a node is current."""
+        self._require(np.asarray([node], dtype=np.uint64))
+        return self._state_with(node)
 
     def current_roots(self) -> Ids:
         """Return every root that is not replaced, ascending."""
@@ -365,7 +381,7 @@ class GraphEngine:
             number, ms = last_id + 1, max(_now_ms(), last_ms + 1, state.last_ms + 1)
             row = (number, kind, target, user, ms)
             try:
-                switches = plan(state)
+                switches = self._seams.switches(state, plan(state))
             except GraphRefusalError as error:
                 # The production keeps a row of what it refused, and so uses up the number.
                 refusal, status = error, OperationStatus.CREATED
@@ -385,7 +401,7 @@ class GraphEngine:
         return OperationResult(number, tuple(root for root, _ in record.new_roots), new_l2)
 
 
-def _to_ms(seconds: float) -> int:
+def to_ms(seconds: float) -> int:
     """Return whole milliseconds; a microsecond of tolerance absorbs what floats lose."""
     return int((seconds * 1e6 + 1) // 1000)
 

@@ -1,8 +1,6 @@
-"""Questions a graph state answers: ancestors, descendants, lineage. Free of I/O."""
+"""Questions a graph state answers: ancestors, descendants, what exists. Free of I/O."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +17,6 @@ __all__ = [
     "is_latest",
     "is_replaced",
     "level2_edges",
-    "lineage",
 ]
 
 
@@ -119,45 +116,3 @@ def level2_edges(state: GraphState, root: int) -> NDArray[np.uint64]:
     mine = (state.l2_root[l2_a] == np.uint64(root)) & (l2_a != l2_b)
     pairs = np.stack([state.l2_ids[l2_a[mine]], state.l2_ids[l2_b[mine]]], axis=1)
     return np.unique(np.sort(pairs, axis=1), axis=0)
-
-
-def lineage(
-    state: GraphState, roots: Sequence[int], after_ms: int | None, until_ms: int | None
-) -> tuple[list[dict[str, object]], list[tuple[int, int]]]:
-    """Return nodes and links of every edit before and after these roots, between two times."""
-    history, start = state.history, state.base.created_ms
-    links: set[tuple[int, int]] = set()
-    nodes = set(roots)
-
-    def made(root: int) -> int:
-        return history.born.get(root, (start, 0))[0]
-
-    back, forth = list(nodes), list(nodes)
-    while back:
-        new = back.pop()
-        if after_ms is not None and made(new) < after_ms:
-            continue
-        links.update((old, new) for old in history.predecessors.get(new, ()))
-        fresh = set(history.predecessors.get(new, ())) - nodes
-        nodes |= fresh
-        back.extend(fresh)
-    seen = set(forth)
-    while forth:
-        old = forth.pop()
-        later = {
-            new
-            for new in history.successors.get(old, ())
-            if until_ms is None or made(new) <= until_ms
-        }
-        links.update((old, new) for new in later)
-        nodes |= later
-        forth.extend(later - seen)
-        seen |= later
-    return [_node(state, root) for root in sorted(nodes)], sorted(links)
-
-
-def _node(state: GraphState, root: int) -> dict[str, object]:
-    born = state.history.born.get(root)
-    if born is None:
-        return {"id": root, "timestamp": state.base.created_ms / 1000}
-    return {"id": root, "timestamp": born[0] / 1000, "operation_id": born[1]}

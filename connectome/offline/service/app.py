@@ -9,31 +9,58 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from connectome.offline.service.routers import (
+    annotation,
     auth,
     edits,
     files,
+    history,
     info,
     l2cache,
+    level2,
     meshing,
+    nglstate,
     reads,
+    schema,
     table,
     versions,
 )
+from connectome.offline.service.routing import route_name
 from connectome.offline.service.safety import Safety
 from connectome.offline.service.state import ServiceState
 from connectome.offline.service.wire import WireError, error_reply
 
-__all__ = ["build_app"]
+__all__ = ["ROUTE_NAMES", "ROUTES", "build_app"]
 
-_ROUTERS = (info, auth, versions, table, reads, edits, meshing, l2cache, files)
+_ROUTERS = (
+    info,
+    auth,
+    versions,
+    table,
+    reads,
+    history,
+    level2,
+    edits,
+    meshing,
+    l2cache,
+    annotation,
+    schema,
+    nglstate,
+    files,
+)
+
+ROUTES = tuple(entry for router in _ROUTERS for entry in router.ROUTES)
+"""Every route of the service."""
+ROUTE_NAMES = frozenset(route_name(entry.path) for entry in ROUTES if isinstance(entry, Route))
+"""What faults may be aimed at."""
 
 
 def build_app(state: ServiceState) -> Starlette:
     """Return the application that serves one datastack."""
     app = Starlette(
-        routes=[entry for router in _ROUTERS for entry in router.ROUTES],
+        routes=list(ROUTES),
         middleware=[Middleware(Safety, state=state)],
         exception_handlers={HTTPException: _http_error},
     )

@@ -218,16 +218,17 @@ def test_lineage_links_old_and_new(engine: GraphEngine, folder: DatastackFolder)
     one = engine.merge(point_in(supervoxels, A), point_in(supervoxels, B), "ann")
     two = engine.merge(point_in(supervoxels, B), point_in(supervoxels, C), "ann")
     (r1,), (r2,) = one.new_roots, two.new_roots
-    nodes, links = engine.lineage([int(old[0])])
-    assert set(links) == {(int(old[0]), r1), (r1, r2)}
-    assert {n["id"]: n.get("operation_id") for n in nodes} == {int(old[0]): None, r1: 1, r2: 2}
-    _, links = engine.lineage([r2])
-    assert set(links) == {(int(old[0]), r1), (int(old[1]), r1), (int(old[2]), r2), (r1, r2)}
+    first, second = int(old[0]), int(old[1])
+    found = engine.lineage([first])
+    assert found.roots == tuple(sorted([first, r1, r2]))
+    assert set(found.links) == {(first, r1), (r1, r2)}
+    everything = {(first, r1), (second, r1), (int(old[2]), r2), (r1, r2)}
+    assert set(engine.lineage([r2]).links) == everything
     born = float(engine.root_timestamps(ids(r1))[0])
-    _, links = engine.lineage([int(old[0])], future=born)
-    assert links == [(int(old[0]), r1)]
-    _, links = engine.lineage([r2], past=born + 0.001)
-    assert set(links) == {(r1, r2), (int(old[2]), r2)}
+    # A link that crosses the limit belongs to the answer, the one after it does not.
+    assert engine.lineage([first], future=born - 0.001).links == ((first, r1),)
+    assert set(engine.lineage([first], future=born).links) == {(first, r1), (r1, r2)}
+    assert set(engine.lineage([r2], past=born + 0.001).links) == {(r1, r2), (int(old[2]), r2)}
 
 
 def test_undo_after_later_edits(engine: GraphEngine, folder: DatastackFolder) -> None:

@@ -10,12 +10,12 @@ from connectome.offline.service.routing import Access, route
 from connectome.offline.service.state import ServiceState
 from connectome.offline.service.wire import Call, json_reply
 
-__all__ = ["ROUTES", "USER_ID"]
+__all__ = ["PERSON", "ROUTES", "USER_ID"]
 
 USER_ID = "1"
 """Whom the operation log names."""
 
-_PERSON = {
+PERSON = {
     "id": int(USER_ID),
     "name": "Person at this machine",
     "email": "person@localhost",
@@ -26,7 +26,7 @@ _PERSON = {
 def _rights(state: ServiceState, call: Call) -> Response:
     name = state.folder.name
     rights = {
-        **_PERSON,
+        **PERSON,
         "admin": False,
         "groups": [],
         "service_account": False,
@@ -41,7 +41,7 @@ def _rights(state: ServiceState, call: Call) -> Response:
 
 def _users(_state: ServiceState, call: Call) -> Response:
     asked = [part for part in call.query.get("id", USER_ID).split(",") if part]
-    return json_reply([_PERSON] if USER_ID in asked else [], call)
+    return json_reply([PERSON] if USER_ID in asked else [], call)
 
 
 def _tokens(state: ServiceState, call: Call) -> Response:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from connectome.graph import GraphPoint
 from connectome.offline.engine import OperationResult
+from connectome.offline.service.points import read_point
 from connectome.offline.service.routers.auth import USER_ID
 from connectome.offline.service.routing import Access, route
 from connectome.offline.service.state import ServiceState
@@ -23,7 +21,7 @@ def _merge(state: ServiceState, call: Call) -> Response:
     if not isinstance(body, list) or len(body) != 2:
         # The real server fails an assertion here, which is a 500.
         raise WireError(500, "A merge takes exactly two points.")
-    first, second = (_point(row) for row in body)
+    first, second = (read_point(row) for row in body)
     return _reply(state.engine.merge(first, second, USER_ID), call)
 
 
@@ -35,19 +33,6 @@ def _undo(state: ServiceState, call: Call) -> Response:
     except ValueError as error:
         raise WireError(400, "The body holds no operation_id.") from error
     return _reply(state.engine.undo(number, USER_ID), call)
-
-
-def _point(row: object) -> GraphPoint:
-    """Read ``[id, x, y, z]`` (the id a number or a string; nm)."""
-    try:
-        node, *position = row if isinstance(row, list) else []
-        x, y, z = (float(value) for value in position)
-        point = GraphPoint(int(node), (x, y, z))
-    except (TypeError, ValueError) as error:
-        raise WireError(400, f"This is not a point [id, x, y, z]: {row!r}.") from error
-    if not 0 < point.supervoxel < 2**64 or not all(map(math.isfinite, point.position_nm)):
-        raise WireError(400, f"This is not a point [id, x, y, z]: {row!r}.")
-    return point
 
 
 def _reply(result: OperationResult, call: Call) -> Response:
