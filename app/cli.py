@@ -79,9 +79,17 @@ def serve(
     token: Annotated[
         str | None, typer.Option(help="32 hexadecimal digits; made new if absent.", metavar="HEX")
     ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Let something go wrong on purpose, such as drop-after:merge:p=0.2.",
+            metavar="SPEC",
+        ),
+    ] = None,
+    fault_seed: Annotated[int, typer.Option(help="Which requests the faults hit.")] = 0,
 ) -> None:
     """Serve an offline datastack to caveclient, CloudVolume and Neuroglancer, until Ctrl+C."""
-    from connectome.offline.service import RunningService, run
+    from connectome.offline.service import Faults, RunningService, run
 
     def ready(service: RunningService) -> None:
         table(
@@ -93,7 +101,7 @@ def serve(
             ],
         )
 
-    run(out, port=port, token=token, ready=ready)
+    run(out, port=port, token=token, ready=ready, faults=Faults(fault or (), fault_seed))
 
 
 offline_app = typer.Typer(no_args_is_help=True, help="Look after an offline datastack.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,8 @@ class EditStore:
         ``graph.sqlite``.
     read_only : bool
         Whether this process may only follow what another one writes.
+    commit : callable
+        Ends a transaction; another one than SQLite's only to rehearse failures.
 
     Raises
     ------
@@ -78,12 +80,19 @@ class EditStore:
         If the file is missing or no such log.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        commit: Callable[[sqlite3.Connection], None] = sqlite3.Connection.commit,
+    ) -> None:
         if not path.is_file():
             raise DatastackError(
                 f"The datastack lacks its log of edits {path}.", "Run the ingest command again."
             )
         self._read_lock = threading.Lock()
+        self._commit = commit
         try:
             self._reader = _connect(path)
             self._writer = None if read_only else _connect(path)
@@ -125,7 +134,7 @@ class EditStore:
             raise GraphRefusalError(500, "Could not acquire root lock") from error
         try:
             yield self._writer
-            self._writer.commit()
+            self._commit(self._writer)
         except sqlite3.Error as error:
             self._writer.rollback()
             raise StorageError(

@@ -32,7 +32,7 @@ from connectome.offline.service.safety import Safety
 from connectome.offline.service.state import ServiceState
 from connectome.offline.service.wire import WireError, error_reply
 
-__all__ = ["ROUTE_NAMES", "ROUTES", "build_app"]
+__all__ = ["ROUTES", "ROUTE_NAMES", "build_app"]
 
 _ROUTERS = (
     info,

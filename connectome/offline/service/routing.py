@@ -20,7 +20,7 @@ from connectome.offline.service.bodies import read_call
 from connectome.offline.service.state import Capability, ServiceState
 from connectome.offline.service.wire import Call, WireError, error_reply, shown
 
-__all__ = ["Access", "Handler", "ServiceRoute", "route"]
+__all__ = ["Access", "Handler", "ServiceRoute", "route", "route_name"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -79,11 +79,12 @@ def route(
     Handlers run in worker threads, so they may block. `about` says what the route takes and
     answers, for the service's description of itself.
     """
+    name = route_name(path)
 
     async def endpoint(request: Request) -> Response:
         started = time.monotonic()
         try:
-            return await _answer(request, handler, access)
+            return await _answer(request, handler, access, name)
         except WireError as error:
             return error_reply(_for_access(error, access), started)
         except GraphRefusalError as error:
@@ -100,12 +101,19 @@ def route(
     return ServiceRoute(path, endpoint, list(methods), access, about)
 
 
-async def _answer(request: Request, handler: Handler, access: Access) -> Response:
+def route_name(path: str) -> str:
+    """Return the last word of a path that is no parameter: how a fault names the route."""
+    words = [word for word in path.split("/") if word and not word.startswith("{")]
+    return words[-1]
+
+
+async def _answer(request: Request, handler: Handler, access: Access, name: str) -> Response:
     state: Capability = request.app.state.service
     authorise(request, state, access)
     call = await read_call(request, _BODY_LIMIT[access])
     if isinstance(state, ServiceState):
         _check_table(state.folder.name, call)
+        return await state.faults.answer(name, handler, state, call)
     return await run_in_threadpool(handler, state, call)
 
 

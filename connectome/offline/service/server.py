@@ -13,14 +13,18 @@ from pathlib import Path
 from types import TracebackType
 
 from connectome.errors import InputError
+from connectome.offline.annotations import AnnotationStore
 from connectome.offline.engine import GraphEngine
 from connectome.offline.l2_store import L2Store
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.meshing import MeshStore
-from connectome.offline.service.app import build_app
+from connectome.offline.service.app import ROUTE_NAMES, build_app
+from connectome.offline.service.connections import Limits
+from connectome.offline.service.faults import Faults
 from connectome.offline.service.holder import RunningAddress, ServiceLock
 from connectome.offline.service.state import ServiceState
 from connectome.offline.service.thread import ServerThread, listen, url_of
+from connectome.offline.states import StateStore
 
 __all__ = ["RunningService", "run", "serve"]
 
@@ -39,6 +43,7 @@ class RunningService:
     def __init__(self, state: ServiceState, resources: ExitStack) -> None:
         self.engine = state.engine
         self.meshes = state.meshes
+        self.faults = state.faults
         self._state = state
         self._resources = resources
         self._stopping = threading.Lock()
@@ -93,6 +98,8 @@ def serve(
     port: int = 0,
     token: str | None = None,
     allowed_origins: Iterable[str] = (),
+    faults: Faults | None = None,
+    limits: Limits | None = None,
 ) -> RunningService:
     """Serve an offline datastack on loopback, from a thread of this process.
 
@@ -106,27 +113,37 @@ def serve(
         32 hexadecimal digits that allow edits; made up if absent.
     allowed_origins : iterable of str
         Web origins beyond loopback whose pages may read through the secret path.
+    faults : Faults, optional
+        What goes wrong on demand; ``RunningService.faults`` switches them later too.
+    limits : Limits, optional
+        What clients may take of connections and time.
 
     Raises
     ------
     InputError
-        If the token or the port cannot be used.
+        If the token, the port or a fault cannot be used.
     DatastackError
         If the folder is no complete datastack, or another process serves it.
     PortInUseError
         If the port belongs to another program.
     """
     _check(port, token)
+    faults = faults or Faults()
+    faults.know_routes(ROUTE_NAMES)
     opened = folder if isinstance(folder, DatastackFolder) else DatastackFolder.open(folder)
     with ExitStack() as resources:
         lock = ServiceLock(opened.path)
         resources.callback(lock.release)
         listener = listen(port)
         resources.callback(listener.close)
-        engine = GraphEngine.open(opened)
+        engine = GraphEngine.open(opened, seams=faults.seams)
         resources.callback(engine.close)
         l2 = L2Store(engine)
         resources.callback(l2.close)
+        annotations = AnnotationStore(opened.annotations_db)
+        resources.callback(annotations.close)
+        states = StateStore(opened.states_db)
+        resources.callback(states.close)
         state = ServiceState(
             base_url=url_of(listener),
             secret=secrets.token_hex(16),
@@ -135,9 +152,12 @@ def serve(
             engine=engine,
             meshes=MeshStore(opened),
             l2=l2,
+            annotations=annotations,
+            states=states,
             token=token or secrets.token_hex(16),
+            faults=faults,
         )
-        server = ServerThread(build_app(state), listener)
+        server = ServerThread(build_app(state), listener, limits)
         resources.callback(server.stop)
         server.start()
         service = RunningService(state, resources.pop_all())
@@ -150,6 +170,7 @@ def run(
     port: int = 0,
     token: str | None = None,
     ready: Callable[[RunningService], None] | None = None,
+    faults: Faults | None = None,
 ) -> None:
     """Serve until the person interrupts (or the process is asked to end).
 
@@ -158,7 +179,7 @@ def run(
     end = threading.Event()
     previous = signal.signal(signal.SIGTERM, lambda *_: end.set())
     try:
-        with serve(folder, port, token) as service:
+        with serve(folder, port, token, faults=faults) as service:
             if ready is not None:
                 ready(service)
             # In slices, because on Windows a wait without end cannot be interrupted.

@@ -6,10 +6,13 @@ import hmac
 import threading
 from dataclasses import dataclass, field
 
+from connectome.offline.annotations import AnnotationStore
 from connectome.offline.engine import GraphEngine
 from connectome.offline.l2_store import L2Store
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.meshing import MeshStore
+from connectome.offline.service.faults import Faults
+from connectome.offline.states import StateStore
 
 __all__ = ["VERSION", "Capability", "ServiceState"]
 
@@ -64,15 +67,24 @@ class ServiceState(Capability):
         Surfaces of level-2 nodes.
     l2 : L2Store
         Places, sizes and shapes of level-2 nodes.
+    annotations : AnnotationStore
+        Annotation tables.
+    states : StateStore
+        Viewer states that were posted.
     token : str
         32 hexadecimal digits: whoever holds it may edit.
+    faults : Faults
+        What goes wrong on demand; nothing for a person.
     """
 
     folder: DatastackFolder
     engine: GraphEngine
     meshes: MeshStore
     l2: L2Store
+    annotations: AnnotationStore
+    states: StateStore
     token: str = field(repr=False)
+    faults: Faults = field(default_factory=Faults, repr=False)
     mesh_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def is_token(self, text: str) -> bool:

@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from connectome.errors import MachineError, PortInUseError
+from connectome.offline.service.connections import Limits, protocol_within
 
 __all__ = ["HOST", "ServerThread", "listen", "url_of"]
 
@@ -24,9 +25,9 @@ _TAKEN = {errno.EADDRINUSE, errno.EACCES, getattr(errno, "WSAEADDRINUSE", errno.
 class ServerThread:
     """Answers on a listening socket until stopped."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+    def __init__(self, app: ASGIApp, listener: socket.socket, limits: Limits | None = None) -> None:
         self._listener = listener
-        self._server = uvicorn.Server(_config(app))
+        self._server = uvicorn.Server(_config(app, limits or Limits()))
         self._thread = threading.Thread(
             target=self._server.run, args=([listener],), name="offline-service", daemon=True
         )
@@ -88,10 +89,11 @@ def url_of(listener: socket.socket) -> str:
     return f"http://{HOST}:{listener.getsockname()[1]}"
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(app: ASGIApp, limits: Limits) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",
+        http=protocol_within(limits),
+        h11_max_incomplete_event_size=limits.head_bytes,
         ws="none",
         lifespan="off",
         access_log=False,
