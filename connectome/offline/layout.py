@@ -94,6 +94,16 @@ class DatastackFolder:
         return self.path / "graph.sqlite"
 
     @property
+    def annotations_db(self) -> Path:
+        """``annotations.sqlite``: annotation tables and their rows."""
+        return self.path / "annotations.sqlite"
+
+    @property
+    def states_db(self) -> Path:
+        """``states.sqlite``: viewer states that were posted."""
+        return self.path / "states.sqlite"
+
+    @property
     def base_graph(self) -> Path:
         """Folder with the arrays of the graph as it was ingested; never changed."""
         return self.path / "graph"

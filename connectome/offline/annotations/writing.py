@@ -23,6 +23,9 @@ __all__ = ["INSERT_LIMIT", "delete", "find_table", "insert", "require_table", "u
 INSERT_LIMIT = 10_000
 """Rows that one call may bring."""
 
+_SHOWN = 20
+"""Rows that do not fit that one answer names."""
+
 _Annotations = Sequence[Mapping[str, Any]]
 
 
@@ -113,6 +116,8 @@ def _check(known: TableMetadata, annotations: _Annotations, *, partial: bool) ->
             wrong["id"] = ["Annotation requires an 'id' to update targeted row"]
         if wrong:
             found[place] = wrong
+        if len(found) == _SHOWN:
+            break
     if found:
         raise SchemaError(known.schema_type, found)
 

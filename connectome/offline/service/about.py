@@ -69,10 +69,13 @@ class About:
     body : mapping, optional
         Schema of the body: `BINARY`, or that of JSON.
     answer : mapping, optional
-        Schema of the answer with status 200: `BINARY`, or that of JSON.
+        Schema of the answer when all went well: `BINARY`, or that of JSON.
+    status : int
+        The HTTP status of that answer.
     """
 
     summary: str
     query: Mapping[str, Schema] = field(default_factory=dict)
     body: Schema | None = None
     answer: Schema | None = None
+    status: int = 200
