@@ -172,7 +172,10 @@ def _read_record(name: str, server: str, token: str) -> dict[str, Any]:
             raise _unknown(answer, name, server, session)
         record = answer.json()
         if not isinstance(record, Mapping) or "local_server" not in record:
-            raise NotFoundError(f"The server {server} has no record of the datastack {name!r}.")
+            raise NotFoundError(
+                f"The server {server} has no record of the datastack {name!r}.",
+                "Check its name, and whether this server holds it.",
+            )
         return dict(record)
 
 

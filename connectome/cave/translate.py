@@ -129,7 +129,10 @@ def _status_error(
             "Ask the owners of the dataset for the permission.",
         )
     if status in (400, 404):
-        return NotFoundError(f"The server {server} does not know {what}: {text}")
+        return NotFoundError(
+            f"The server {server} does not know {what}: {text}",
+            "Check that it belongs to this datastack, and that the server offers it.",
+        )
     return ServiceError(
         f"The server {server} answered with status {status} when asked for {what}.",
         "The server is in trouble; try again later.",

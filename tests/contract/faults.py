@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,11 +19,13 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 class FaultServer:
     """Serves what a client needs to begin; ``answers`` decides for the rest, by path ending.
 
-    Every request is noted in ``requests`` as (method, path without query, body).
+    Every request is noted in ``requests`` as (method, path without query, body), and its
+    whole target in ``targets``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[tuple[str, str, bytes]] = []
+        self.targets: list[str] = []
         self.answers: dict[str, Answer] = {}
         self.released = threading.Event()
         outer = self
@@ -36,13 +39,20 @@ class FaultServer:
             def do_POST(self) -> None:
                 outer.handle(self)
 
+            def do_CONNECT(self) -> None:
+                """What a client asks of a proxy."""
+                outer.handle(self)
+
             def log_message(self, format: str, *args: Any) -> None:
                 """Keep quiet."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> FaultServer:
         self._thread.start()
@@ -66,12 +76,13 @@ class FaultServer:
     def handle(self, request: BaseHTTPRequestHandler) -> None:
         path = request.path.split("?")[0]
         body = request.rfile.read(int(request.headers.get("content-length") or 0))
+        self.targets.append(request.path)
         self.requests.append((request.command, path, body))
         answer = next((a for end, a in self.answers.items() if path.endswith(end)), None)
         if answer is not None:
             answer(request)
         elif path.endswith(f"/datastack/full/{NAME}"):
-            say(200, self._record())(request)
+            say(200, self.record())(request)
         elif path.endswith("/segmentation/api/version"):
             say(200, "2.21.1")(request)
         elif path.endswith("/info"):
@@ -79,7 +90,7 @@ class FaultServer:
         else:
             say(404, {"code": 404, "message": "nothing here"})(request)
 
-    def _record(self) -> dict[str, object]:
+    def record(self) -> dict[str, object]:
         return {
             "local_server": self.url,
             "segmentation_source": f"graphene://{self.url}/segmentation/table/{NAME}",
@@ -99,14 +110,13 @@ _TABLE = {
 
 
 def say(status: int, body: object, **headers: str) -> Answer:
-    """Answer with JSON."""
+    """Answer with JSON, or with bytes as they are."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request.send_response(status)
-        request.send_header("Content-Type", "application/json")
         request.send_header("Content-Length", str(len(data)))
-        for name, value in headers.items():
+        for name, value in ({"Content-Type": "application/json"} | headers).items():
             request.send_header(name, value)
         request.end_headers()
         request.wfile.write(data)
