@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from connectome.offline.service.describing import description_route
 from connectome.offline.service.routers import (
     annotation,
     auth,
@@ -25,10 +25,11 @@ from connectome.offline.service.routers import (
     operations,
     reads,
     schema,
+    skeletoncache,
     table,
     versions,
 )
-from connectome.offline.service.routing import route_name
+from connectome.offline.service.routing import ServiceRoute, route_name
 from connectome.offline.service.safety import Safety
 from connectome.offline.service.state import ServiceState
 from connectome.offline.service.wire import WireError, error_reply
@@ -47,15 +48,18 @@ _ROUTERS = (
     edits,
     meshing,
     l2cache,
+    skeletoncache,
     annotation,
     schema,
     nglstate,
     files,
 )
 
-ROUTES = tuple(entry for router in _ROUTERS for entry in router.ROUTES)
+_SERVED = tuple(entry for router in _ROUTERS for entry in router.ROUTES)
+_DESCRIBED = tuple(entry for entry in _SERVED if isinstance(entry, ServiceRoute))
+ROUTES = (*_SERVED, description_route(_DESCRIBED))
 """Every route of the service."""
-ROUTE_NAMES = frozenset(route_name(entry.path) for entry in ROUTES if isinstance(entry, Route))
+ROUTE_NAMES = frozenset(route_name(entry.path) for entry in _DESCRIBED)
 """What faults may be aimed at."""
 
 

@@ -24,6 +24,7 @@ from connectome.offline.service.faults import Faults
 from connectome.offline.service.holder import RunningAddress, ServiceLock
 from connectome.offline.service.state import ServiceState
 from connectome.offline.service.thread import ServerThread, listen, url_of
+from connectome.offline.skeleton_store import SkeletonStore
 from connectome.offline.states import StateStore
 
 __all__ = ["RunningService", "run", "serve"]
@@ -140,6 +141,8 @@ def serve(
         resources.callback(engine.close)
         l2 = L2Store(engine)
         resources.callback(l2.close)
+        skeletons = SkeletonStore(engine, l2)
+        resources.callback(skeletons.close)
         annotations = AnnotationStore(opened.annotations_db)
         resources.callback(annotations.close)
         states = StateStore(opened.states_db)
@@ -152,6 +155,7 @@ def serve(
             engine=engine,
             meshes=MeshStore(opened),
             l2=l2,
+            skeletons=skeletons,
             annotations=annotations,
             states=states,
             token=token or secrets.token_hex(16),

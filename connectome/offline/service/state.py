@@ -11,6 +11,7 @@ from connectome.offline.engine import GraphEngine
 from connectome.offline.l2_store import L2Store
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.meshing import MeshStore
+from connectome.offline.skeleton_store import SkeletonStore
 from connectome.offline.service.faults import Faults
 from connectome.offline.states import StateStore
 
@@ -67,6 +68,8 @@ class ServiceState(Capability):
         Surfaces of level-2 nodes.
     l2 : L2Store
         Places, sizes and shapes of level-2 nodes.
+    skeletons : SkeletonStore
+        Skeletons, kept or traced.
     annotations : AnnotationStore
         Annotation tables.
     states : StateStore
@@ -81,6 +84,7 @@ class ServiceState(Capability):
     engine: GraphEngine
     meshes: MeshStore
     l2: L2Store
+    skeletons: SkeletonStore
     annotations: AnnotationStore
     states: StateStore
     token: str = field(repr=False)
