@@ -7,12 +7,13 @@ end, so that a run that was cut off is recognised, and the same command starts i
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from connectome.errors import DatastackError, MissingPackageError, StorageError
 from connectome.offline.ids import ChunkLayout, chunk_size_for
 from connectome.offline.layout import DatastackFolder, Manifest, check_name
+from connectome.offline.mesh_worker import NUMBERS
 from connectome.offline.volumes import (
     LoadedVolume,
     as_em,
@@ -28,6 +30,10 @@ from connectome.offline.volumes import (
     check_same_shape,
     load_volume,
 )
+
+if TYPE_CHECKING:
+    from connectome.offline.base import BaseGraph
+    from connectome.offline.partition import Supervoxels
 
 __all__ = ["IngestRequest", "IngestSummary", "Source", "ingest"]
 
@@ -227,33 +233,17 @@ def _clear(folder: DatastackFolder) -> None:
 def _build(
     folder: DatastackFolder, manifest: Manifest, inputs: _Inputs, progress: Progress
 ) -> Manifest:
-    from connectome.offline.l2_store import write_shapes
-    from connectome.offline.meshing import MeshStore, write_all_fragments
-    from connectome.offline.oversegment import oversegment
-    from connectome.offline.partition import cut_supervoxels
-    from connectome.offline.region_graph import build_graph
-    from connectome.offline.store import EditStore
+    from connectome.offline.mesh_crew import MeshCrew, helpers_for
 
     layout = ChunkLayout(manifest.chunk_size, manifest.shape)
-    pieces, voxel_nm = inputs.supervoxels, manifest.resolution_nm
-    if pieces is None and inputs.em is not None:
-        progress("making supervoxels by watershed", 0.0)
-        pieces = oversegment(inputs.em, inputs.segmentation != 0, voxel_nm)
-    progress("cutting supervoxels", 0.0)
-    assert pieces is not None  # _load refuses a request with neither EM nor supervoxels
-    supervoxels = cut_supervoxels(pieces, inputs.segmentation, layout)
-    progress("building the graph", 0.0)
-    base = build_graph(supervoxels, inputs.em, layout, voxel_nm, manifest.created_ms)
-    base.save(folder.base_graph)
-    progress("measuring level-2 nodes", 0.0)
-    write_shapes(folder, base, supervoxels.numbers)
-    EditStore.create(folder.graph_db)
-    _write_volumes(folder, inputs, supervoxels.ids, supervoxels.numbers, layout, progress)
-    store = MeshStore(folder)
-    store.write_info()
-    write_all_fragments(
-        store, base, supervoxels.numbers, lambda share: progress("making meshes", share)
-    )
+    helpers = helpers_for(math.prod(layout.grid))
+    with MeshCrew(folder.path, layout.grid, helpers) as crew:
+        base, supervoxels = _make_graph(folder, manifest, inputs, progress)
+        crew.begin()
+        _write_volumes(folder, inputs, supervoxels.ids, supervoxels.numbers, layout, progress)
+        progress("making meshes", 0.0)
+        crew.finish(lambda share: progress("making meshes", share))
+    (folder.base_graph / NUMBERS).unlink()
     done = Manifest(
         **{
             **manifest.to_json(),
@@ -263,6 +253,36 @@ def _build(
         }
     )
     return folder.write_manifest(done, complete=True)
+
+
+def _make_graph(
+    folder: DatastackFolder, manifest: Manifest, inputs: _Inputs, progress: Progress
+) -> tuple[BaseGraph, Supervoxels]:
+    """Cut supervoxels, and write the graph and all that the meshes are made of."""
+    from connectome.offline.l2_store import write_shapes
+    from connectome.offline.meshing import MeshStore
+    from connectome.offline.oversegment import oversegment
+    from connectome.offline.partition import cut_supervoxels
+    from connectome.offline.region_graph import build_graph
+    from connectome.offline.store import EditStore
+
+    layout, voxel_nm = ChunkLayout(manifest.chunk_size, manifest.shape), manifest.resolution_nm
+    pieces = inputs.supervoxels
+    if pieces is None and inputs.em is not None:
+        progress("making supervoxels by watershed", 0.0)
+        pieces = oversegment(inputs.em, inputs.segmentation != 0, voxel_nm)
+    progress("cutting supervoxels", 0.0)
+    assert pieces is not None  # _load refuses a request with neither EM nor supervoxels
+    supervoxels = cut_supervoxels(pieces, inputs.segmentation, layout)
+    progress("building the graph", 0.0)
+    base = build_graph(supervoxels, inputs.em, layout, voxel_nm, manifest.created_ms)
+    base.save(folder.base_graph)
+    np.save(folder.base_graph / NUMBERS, supervoxels.numbers)
+    EditStore.create(folder.graph_db)
+    MeshStore(folder).write_info()
+    progress("measuring level-2 nodes", 0.0)
+    write_shapes(folder, base, supervoxels.numbers)
+    return base, supervoxels
 
 
 def _write_volumes(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -23,7 +22,7 @@ from connectome.offline.layout import DatastackFolder
 from connectome.offline.lookup import SupervoxelReader
 from connectome.offline.surfaces import decode, encode, extend_into_rim, grid_size_nm, surfaces
 
-__all__ = ["MeshStore", "write_all_fragments"]
+__all__ = ["ChunkMesher", "MeshStore"]
 
 _T = TypeVar("_T", bound=np.generic)
 _NAME = re.compile(r"(\d{1,20}):0:(\d+-\d+_\d+-\d+_\d+-\d+)")
@@ -139,13 +138,8 @@ class MeshStore:
         return self._reader.read(first, last)
 
 
-def write_all_fragments(
-    store: MeshStore,
-    base: BaseGraph,
-    numbers: NDArray[np.uint32],
-    progress: Callable[[float], None],
-) -> int:
-    """Write the fragments of every L2 node at ingest and return how many.
+class ChunkMesher:
+    """Writes the fragments of an ingested graph, one chunk at a time.
 
     Parameters
     ----------
@@ -155,28 +149,34 @@ def write_all_fragments(
         The ingested graph.
     numbers : ndarray, shape (z, y, x), uint32
         Position in the graph's supervoxels plus 1, 0 for background.
-    progress : callable
-        Told the finished share, 0 to 1.
     """
-    layout, voxel_nm = base.layout, store.folder.manifest.resolution_nm
-    l2_label = np.append(0, base.sv_l2 + 1).astype(np.uint32)
-    root = layout.segment_of(base.l2_root, layout.n_layers).astype(np.int64)
-    object_of = np.append(0, root[base.sv_l2])
 
-    def read(first: tuple[int, int, int], last: tuple[int, int, int]) -> NDArray[np.uint32]:
-        return numbers[first[2] : last[2], first[1] : last[1], first[0] : last[0]]
+    def __init__(self, store: MeshStore, base: BaseGraph, numbers: NDArray[np.uint32]) -> None:
+        self._store, self._base, self._numbers = store, base, numbers
+        self._voxel_nm = store.folder.manifest.resolution_nm
+        layout = base.layout
+        self._l2_label = np.append(0, base.sv_l2 + 1).astype(np.uint32)
+        root = layout.segment_of(base.l2_root, layout.n_layers).astype(np.int64)
+        self._object_of = np.append(0, root[base.sv_l2])
 
-    x, y, z = layout.grid
-    written = 0
-    for k, chunk in enumerate(itertools.product(range(x), range(y), range(z))):
-        block, origin = _rimmed(read, layout, chunk)
-        labels = l2_label[block]
-        extend_into_rim(labels, object_of[block])
-        for label, mesh in surfaces(labels, origin, voxel_nm).items():
-            store.write(int(base.l2_ids[label - 1]), mesh)
-            written += 1
-        progress((k + 1) / (x * y * z))
-    return written
+    def write(self, chunk: tuple[int, int, int]) -> int:
+        """Write the fragments of the L2 nodes of a chunk (x, y, z) and return how many.
+
+        Raises
+        ------
+        StorageError
+            If a file cannot be written.
+        """
+        block, origin = _rimmed(self._read, self._base.layout, chunk)
+        labels = self._l2_label[block]
+        extend_into_rim(labels, self._object_of[block])
+        found = surfaces(labels, origin, self._voxel_nm)
+        for label, mesh in found.items():
+            self._store.write(int(self._base.l2_ids[label - 1]), mesh)
+        return len(found)
+
+    def _read(self, first: tuple[int, int, int], last: tuple[int, int, int]) -> NDArray[np.uint32]:
+        return self._numbers[first[2] : last[2], first[1] : last[1], first[0] : last[0]]
 
 
 def _chunk(layout: ChunkLayout, l2: int) -> tuple[int, int, int]:

@@ -121,22 +121,39 @@ def _without_slivers(
     parts: NDArray[np.uint32], piece: Ids, stride: int, fewest: int
 ) -> tuple[NDArray[np.uint32], Ids]:
     """Join each small part to the bigger part of its segment that it touches most."""
-    import cc3d
-
-    n = len(piece)
-    sizes = np.bincount(parts.ravel(), minlength=n + 1)
-    if n < 2 or int(sizes[1:].min()) >= fewest:
+    sizes = np.bincount(parts.ravel(), minlength=len(piece) + 1)
+    if len(piece) < 2 or int(sizes[1:].min()) >= fewest:
         return parts, piece
-    # Counted in faces, so that contacts at edges and corners count as 0.
-    contacts = cc3d.contacts(parts, connectivity=26)
-    pairs = np.fromiter(itertools.chain.from_iterable(contacts), np.int64, 2 * len(contacts))
-    faces = np.fromiter(contacts.values(), np.float64, len(contacts))
     segment = np.append(np.uint64(0), piece // np.uint64(stride))
-    a, b = pairs.reshape(-1, 2).T
-    same = segment[a] == segment[b]
-    into = _joined(sizes, a[same], b[same], faces[same], fewest)
+    small = sizes < fewest
+    small[0] = False
+    into = _joined(sizes, *_touching(parts, small, segment), fewest)
     kept = np.unique(into)
     return np.searchsorted(kept, into).astype(np.uint32)[parts], piece[kept[1:] - 1]
+
+
+def _touching(
+    parts: NDArray[np.uint32], small: NDArray[np.bool_], segment: Ids
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return pairs of parts of one segment, a small one in each, and the faces they share.
+
+    Contacts at edges and corners count as no face. Only voxels of small parts are looked at,
+    which are few.
+    """
+    wide = np.pad(parts, 1)
+    strides = np.asarray([wide.shape[1] * wide.shape[2], wide.shape[2], 1])
+    steps = np.asarray([s for s in itertools.product((-1, 0, 1), repeat=3) if any(s)])
+    here = np.flatnonzero(small[wide])
+    flat = wide.ravel()
+    q = flat[here[:, np.newaxis] + steps @ strides].astype(np.int64)
+    p = np.broadcast_to(flat[here].astype(np.int64)[:, np.newaxis], q.shape)
+    touch = (q != p) & (q != 0) & (segment[q] == segment[p])
+    face = np.broadcast_to(np.abs(steps).sum(axis=1) == 1, q.shape)[touch]
+    p, q = p[touch], q[touch]
+    key, slot = np.unique(np.minimum(p, q) * len(segment) + np.maximum(p, q), return_inverse=True)
+    # Two small parts see each other from both sides.
+    faces = np.bincount(slot, face / (1.0 + small[q]), len(key)).astype(np.float64)
+    return key // len(segment), key % len(segment), faces
 
 
 def _joined(

@@ -13,7 +13,9 @@ __all__ = ["decode", "encode", "extend_into_rim", "grid_size_nm", "surfaces"]
 
 _REDUCTION = 6
 _FEWEST_FACES = 40
-_COMPRESSION = 3
+_COMPRESSION = 1
+_FIRST_ERROR = 1e-6
+"""Where the simplification's error begins, in squared voxels: fewer passes than from 0."""
 
 
 def grid_size_nm(voxel_nm: tuple[float, float, float]) -> int:
@@ -73,6 +75,7 @@ def surfaces(
     mesher = zmesh.Mesher(voxel_nm)
     mesher.mesh(labels.T)
     shift = np.asarray(origin, dtype=np.float64) * np.asarray(voxel_nm)
+    first_error = _FIRST_ERROR * min(voxel_nm) ** 2
     found: dict[int, Mesh] = {}
     for label in mesher.ids():
         fine = mesher.get(label, reduction_factor=0, max_error=0.0, voxel_centered=True)
@@ -81,7 +84,9 @@ def surfaces(
         target = max(_FEWEST_FACES, len(fine.faces) // _REDUCTION)
         kept = fine
         if len(fine.faces) > target:
-            kept = zmesh.simplify_fqmr(fine, target_count=target, preserve_border=True)
+            kept = zmesh.simplify_fqmr(
+                fine, target_count=target, preserve_border=True, alpha=first_error
+            )
         vertices = (kept.vertices + shift).astype(np.float32)
         found[int(label)] = Mesh(vertices, kept.faces.astype(np.uint32))
     return found
