@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
@@ -18,10 +20,15 @@ from connectome.graph import (
     MergeRequest,
     OperationDetails,
     OperationStatus,
+    SplitPreview,
+    SplitRequest,
 )
-from connectome.space import BoxNm
+from connectome.space import BoxNm, PointNm
 
-__all__ = ["Crash", "FakeClock", "Fault", "MemoryGraph"]
+__all__ = ["Crash", "FakeClock", "Fault", "MemoryAnnotations", "MemoryGraph"]
+
+Bond = frozenset[int]
+Request = MergeRequest | SplitRequest
 
 
 @dataclass
@@ -68,8 +75,10 @@ class Crash(BaseException):
 class MemoryGraph:
     """A chunked graph in memory: supervoxels, roots, lineage, and an operation log.
 
-    `faults` are taken one for each edit that arrives; `unreadable` reads fail; `stale` reads
-    of roots answer with what was true before the last edit.
+    A cut gives each supervoxel to the nearest point and opens the bonds in between, but never
+    those in `far`: with one of them across the cut, the object holds together. `faults` are
+    taken one for each edit that arrives; `unreadable` reads fail; `stale` reads of roots
+    answer with what was true before the last edit.
     """
 
     def __init__(self, supervoxels: Iterable[int], clock: FakeClock | None = None) -> None:
@@ -79,10 +88,12 @@ class MemoryGraph:
         self.stale = 0
         self.late_s = 60.0
         self.tells_operations = True
-        self.sent: list[MergeRequest | int] = []
+        self.tells_points = True
+        self.sent: list[Request | int] = []
         self.log: dict[int, OperationDetails] = {}
-        self._late: list[tuple[datetime, MergeRequest]] = []
-        self._bonds: set[frozenset[int]] = set()
+        self.far: set[Bond] = set()
+        self._late: list[tuple[datetime, Request]] = []
+        self._bonds: set[Bond] = set()
         self._root: dict[int, int] = {}
         self._before: dict[int, int] = {}
         self._edges: list[tuple[int, int]] = []
@@ -139,16 +150,19 @@ class MemoryGraph:
     # editing
 
     def merge(self, request: MergeRequest) -> EditReceipt:
-        self.sent.append(request)
-        fault = self._take_fault()
-        if fault is Fault.LATE:
-            due = self.clock() + timedelta(seconds=self.late_s)
-            self._late.append((due, request))
-            raise EditUnknownError("the connection dropped")
-        self._fail_before(fault)
-        receipt = self.join(request.a.supervoxel, request.b.supervoxel)
-        self._fail_after(fault)
-        return receipt
+        return self._edit(request)
+
+    def split(self, request: SplitRequest) -> EditReceipt:
+        return self._edit(request)
+
+    def preview_split(self, request: SplitRequest) -> SplitPreview:
+        self._arrive()
+        cut = self._cut(request)
+        sources, sinks = ([p.supervoxel for p in side] for side in (request.sources, request.sinks))
+        bonds = self._bonds - self.far - cut
+        parts = (_reach(bonds, sources[0]), _reach(bonds, sinks[0]))
+        illegal = not (set(sources) <= parts[0] and set(sinks) <= parts[1])
+        return SplitPreview(tuple(np.array(sorted(p), dtype=np.uint64) for p in parts), illegal)
 
     def undo(self, operation_id: int) -> EditReceipt | None:
         self.sent.append(operation_id)
@@ -158,22 +172,36 @@ class MemoryGraph:
         self._fail_after(fault)
         return receipt
 
-    def join(self, a: int, b: int, user: str = "me") -> EditReceipt:
+    def join(self, a: int, b: int, user: str = "me", *, far: bool = False) -> EditReceipt:
         """Apply a merge, as a person with another program would."""
         if self._root[a] == self._root[b]:
             self._record(user, OperationStatus.CREATED, (), added=((a, b),))
             raise EditRejectedError("Supervoxels must belong to different objects.")
         self._bonds.add(frozenset((a, b)))
+        if far:
+            self.far.add(frozenset((a, b)))
         return self._apply(user, {self._root[a], self._root[b]}, added=((a, b),))
 
-    def take_back(self, operation_id: int, user: str = "me") -> EditReceipt | None:
-        """Apply the undo of a merge; None if it is not in force."""
-        row = self.log.get(operation_id)
-        bonds = {frozenset(edge) for edge in row.added_edges} if row and row.applied else set()
-        if not bonds or not bonds <= self._bonds:
-            return None
+    def cut(self, request: SplitRequest, user: str = "me") -> EditReceipt:
+        """Apply a cut, as a person with another program would."""
+        bonds = self._cut(request)
         self._bonds -= bonds
-        roots = {self._root[s] for bond in bonds for s in bond}
+        removed = tuple((min(bond), max(bond)) for bond in bonds)
+        return self._apply(
+            user, {self._root[request.sources[0].supervoxel]}, removed=removed, points=request
+        )
+
+    def take_back(self, operation_id: int, user: str = "me") -> EditReceipt | None:
+        """Apply the undo of a merge or a cut; None if it is not in force."""
+        row = self.log.get(operation_id)
+        if row is None or not row.applied:
+            return None
+        added = {frozenset(edge) for edge in row.added_edges}
+        removed = {frozenset(edge) for edge in row.removed_edges}
+        if not added | removed or not added <= self._bonds or removed & self._bonds:
+            return None
+        self._bonds = (self._bonds - added) | removed
+        roots = {self._root[s] for bond in added | removed for s in bond}
         return self._apply(user, roots, undoes=operation_id)
 
     def applied(self, a: int, b: int, user: str = "me") -> list[OperationDetails]:
@@ -184,16 +212,41 @@ class MemoryGraph:
             if row.applied and row.user == user and {a, b} in [set(e) for e in row.added_edges]
         ]
 
+    def applied_cuts(self, request: SplitRequest, user: str = "me") -> list[OperationDetails]:
+        """Return the operations of a user that cut between exactly these points."""
+        return [
+            row
+            for row in self.log.values()
+            if row.applied and row.user == user and row.raw.get("request") == request
+        ]
+
     def root_of(self, supervoxel: int) -> int:
         """Return the root now, past all faults."""
         return self._root[supervoxel]
+
+    def _edit(self, request: Request) -> EditReceipt:
+        self.sent.append(request)
+        fault = self._take_fault()
+        if fault is Fault.LATE:
+            due = self.clock() + timedelta(seconds=self.late_s)
+            self._late.append((due, request))
+            raise EditUnknownError("the connection dropped")
+        self._fail_before(fault)
+        receipt = self._carry_out(request)
+        self._fail_after(fault)
+        return receipt
+
+    def _carry_out(self, request: Request) -> EditReceipt:
+        if isinstance(request, MergeRequest):
+            return self.join(request.a.supervoxel, request.b.supervoxel)
+        return self.cut(request)
 
     def _arrive(self) -> None:
         due = [request for when, request in self._late if when <= self.clock()]
         self._late = [late for late in self._late if late[0] > self.clock()]
         for request in due:
-            if self._root[request.a.supervoxel] != self._root[request.b.supervoxel]:
-                self.join(request.a.supervoxel, request.b.supervoxel)
+            with suppress(EditRejectedError):
+                self._carry_out(request)
         if self.unreadable:
             self.unreadable -= 1
             raise OfflineError("no network", "Try again later.")
@@ -217,12 +270,36 @@ class MemoryGraph:
         if fault is Fault.CRASH_AFTER:
             raise Crash
 
+    def _cut(self, request: SplitRequest) -> set[Bond]:
+        """Return the bonds that a cut opens; refuses as the production does."""
+        sources, sinks = ([p.supervoxel for p in side] for side in (request.sources, request.sinks))
+        if set(sources) & set(sinks):
+            raise EditRejectedError("Supervoxels exist in both sink and source.")
+        if len({self._root[s] for s in [*sources, *sinks]}) != 1:
+            raise EditRejectedError("Supervoxels must belong to the same object.")
+        near = self._bonds - self.far
+        side = dict.fromkeys(sources, "source") | dict.fromkeys(sinks, "sink")
+        queue = deque([*sources, *sinks])
+        while queue:
+            here = queue.popleft()
+            for bond in sorted((b for b in near if here in b), key=sorted):
+                (there,) = bond - {here}
+                if there not in side:
+                    side[there] = side[here]
+                    queue.append(there)
+        cut = {bond for bond in near if len({side.get(end) for end in bond}) == 2}
+        if not cut:
+            raise EditRejectedError("No local edges.")
+        return cut
+
     def _apply(
         self,
         user: str,
         old: set[int],
         *,
         added: tuple[tuple[int, int], ...] = (),
+        removed: tuple[tuple[int, int], ...] = (),
+        points: SplitRequest | None = None,
         undoes: int | None = None,
     ) -> EditReceipt:
         self._before = dict(self._root)
@@ -230,23 +307,21 @@ class MemoryGraph:
         members = {s for s, root in self._root.items() if root in old}
         new = []
         while members:
-            part = self._reach(members.pop())
+            part = _reach(self._bonds, members.pop())
             members -= part
             new.append(self._new_root(number))
             self._edges += [(root, new[-1]) for root in sorted({self._root[s] for s in part})]
             self._root.update(dict.fromkeys(part, new[-1]))
-        self._record(user, OperationStatus.SUCCESS, tuple(new), added=added, undoes=undoes)
+        self._record(
+            user,
+            OperationStatus.SUCCESS,
+            tuple(new),
+            added=added,
+            removed=removed,
+            points=points,
+            undoes=undoes,
+        )
         return EditReceipt(number, tuple(new))
-
-    def _reach(self, start: int) -> set[int]:
-        part, stack = {start}, [start]
-        while stack:
-            here = stack.pop()
-            for bond in self._bonds:
-                if here in bond and not bond <= part:
-                    stack += bond - part
-                    part |= bond
-        return part
 
     def _record(
         self,
@@ -254,15 +329,99 @@ class MemoryGraph:
         status: int,
         roots: tuple[int, ...],
         *,
-        added: tuple[tuple[int, int], ...],
+        added: tuple[tuple[int, int], ...] = (),
+        removed: tuple[tuple[int, int], ...] = (),
+        points: SplitRequest | None = None,
         undoes: int | None = None,
     ) -> None:
         number = len(self.log) + 1
+        sources = points.sources if points else ()
+        sinks = points.sinks if points else ()
+        tells = self.tells_points
         self.log[number] = OperationDetails(
-            number, status, user, self.clock(), roots, added_edges=added, undoes=undoes
+            number,
+            status,
+            user,
+            self.clock(),
+            roots,
+            added_edges=added,
+            removed_edges=removed,
+            # The log rounds positions to voxels.
+            source_coords_nm=tuple(_rounded(p.position_nm) for p in sources),
+            sink_coords_nm=tuple(_rounded(p.position_nm) for p in sinks),
+            source_ids=tuple(p.supervoxel for p in sources) if tells else (),
+            sink_ids=tuple(p.supervoxel for p in sinks) if tells else (),
+            undoes=undoes,
+            raw={"request": points},
         )
 
     def _new_root(self, operation: int) -> int:
         self._next_root += 1
         self._made[self._next_root] = (self.clock(), operation)
         return self._next_root
+
+
+def _reach(bonds: set[Bond], start: int) -> set[int]:
+    part, stack = {start}, [start]
+    while stack:
+        here = stack.pop()
+        for bond in bonds:
+            if here in bond and not bond <= part:
+                stack += bond - part
+                part |= bond
+    return part
+
+
+def _rounded(point: PointNm) -> PointNm:
+    x, y, z = (8.0 * (value // 8.0) for value in point)
+    return x, y, z
+
+
+class MemoryAnnotations:
+    """Annotation tables in memory; `faults` as those of `MemoryGraph`, one for each post."""
+
+    def __init__(self, clock: FakeClock | None = None) -> None:
+        self.clock = clock or FakeClock()
+        self.faults: list[Fault] = []
+        self.unreadable = 0
+        self.late_s = 60.0
+        self.schemas: dict[str, str] = {}
+        self.rows: dict[str, list[Mapping[str, object]]] = {}
+        self._late: list[tuple[datetime, str, Mapping[str, object]]] = []
+
+    def ensure(self, table: str, schema: str, description: str) -> None:
+        self._arrive()
+        if self.schemas.setdefault(table, schema) != schema:
+            raise EditRejectedError(f"{table} has another schema.")
+        self.rows.setdefault(table, [])
+
+    def find(self, table: str, column: str, value: str) -> list[int]:
+        self._arrive()
+        rows = enumerate(self.rows.get(table, ()), start=1)
+        return [number for number, row in rows if row.get(column) == value]
+
+    def post(self, table: str, row: Mapping[str, object]) -> int:
+        fault = self.faults.pop(0) if self.faults else Fault.NONE
+        if fault is Fault.LATE:
+            due = self.clock() + timedelta(seconds=self.late_s)
+            self._late.append((due, table, row))
+        if fault in (Fault.LATE, Fault.DROP_BEFORE):
+            raise EditUnknownError("the connection dropped")
+        if fault is Fault.REJECT:
+            raise EditRejectedError("The server refused.")
+        if fault is Fault.CRASH_BEFORE:
+            raise Crash
+        self.rows[table].append(row)
+        if fault in (Fault.DROP_AFTER, Fault.ERROR_AFTER):
+            raise EditUnknownError("500 Internal Server Error")
+        if fault is Fault.CRASH_AFTER:
+            raise Crash
+        return len(self.rows[table])
+
+    def _arrive(self) -> None:
+        for due, table, row in [late for late in self._late if late[0] <= self.clock()]:
+            self._late.remove((due, table, row))
+            self.rows[table].append(row)
+        if self.unreadable:
+            self.unreadable -= 1
+            raise OfflineError("no network", "Try again later.")

@@ -1,4 +1,4 @@
-"""Looking again and again at an edit whose answer is missing, for a bounded time."""
+"""Looking again and again at something whose answer is missing, for a bounded time."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from connectome.errors import ServiceError
-from proofreading.export.reading import Found, Outcome
 
 __all__ = ["SETTLE_S", "Patience"]
+
+T = TypeVar("T")
 
 SETTLE_S = 180.0
 """Time after which a request that was sent can no longer be applied: the server's lock expiry."""
@@ -33,25 +35,27 @@ class Patience:
     wait : callable
         Waits for so many seconds.
     settle_s : float
-        How long after it was sent an edit may still be applied.
+        How long after it was sent a request may still be carried out.
     """
 
     clock: Callable[[], datetime] = _now
     wait: Callable[[float], None] = time.sleep
     settle_s: float = SETTLE_S
 
-    def look(self, sent_at: datetime, read: Callable[[], Found]) -> Found | None:
-        """Read until the outcome is certain, at the latest when the edit has settled.
+    def look(
+        self, sent_at: datetime, read: Callable[[], T], certain: Callable[[T], bool]
+    ) -> T | None:
+        """Read until the outcome is certain, at the latest when the request has settled.
 
         Returns
         -------
-        Found or None
-            None if the server could not be read at the end: still unknown. `NOT_APPLIED`
-            is returned only once nothing can be under way any more.
+        T or None
+            What was read last; None if the server could not be read at the end. An outcome
+            that is not certain is returned only once nothing can be under way any more.
         """
         found = _read(read)
         for pause in self._pauses(sent_at):
-            if found is not None and found.outcome is not Outcome.NOT_APPLIED:
+            if found is not None and certain(found):
                 return found
             self.wait(pause)
             found = _read(read)
@@ -69,7 +73,7 @@ class Patience:
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
-def _read(read: Callable[[], Found]) -> Found | None:
+def _read(read: Callable[[], T]) -> T | None:
     try:
         return read()
     except ServiceError:

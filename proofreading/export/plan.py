@@ -1,25 +1,37 @@
-"""The dry run: every waiting merge and what would become of it now."""
+"""The dry run: every waiting edit and what would become of it now."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from connectome.graph import Graph
-from proofreading.edits import EditRecord, MergeEdit
-from proofreading.export.reading import Check, Readiness, check_merge
+from proofreading.edits import EditRecord, SplitEdit
+from proofreading.export.checking import check_edit, preview_cut
+from proofreading.export.checks import Check, EditWarning, Readiness
+from proofreading.export.conflicts import Conflict, conflict_of
+from proofreading.export.history import Sides
+from proofreading.export.warnings import ObjectFacts, WarningRules, merge_warnings
 from proofreading.ledger.fold import LedgerState
 
-__all__ = ["Planned", "plan_merges", "waiting_merges"]
+__all__ = ["Planned", "Planner"]
 
 
 @dataclass(frozen=True)
 class Planned:
-    """An edit that waits, and what would become of it now."""
+    """An edit that waits, and what would become of it now.
+
+    Parameters
+    ----------
+    conflict : Conflict or None
+        What somebody else changed since the person saw the objects.
+    """
 
     record: EditRecord
     check: Check
+    conflict: Conflict | None = None
 
     @property
     def ok(self) -> bool:
@@ -27,50 +39,102 @@ class Planned:
         return self.check.ok
 
 
-def waiting_merges(state: LedgerState) -> list[tuple[EditRecord, MergeEdit]]:
-    """Return the merges that wait to be sent, oldest first."""
-    return [(r, r.edit) for r in state.pending_edits() if isinstance(r.edit, MergeEdit)]
+class Planner:
+    """Checks waiting edits, each with all those before it in mind; writes and sends nothing."""
+
+    def __init__(
+        self, state: LedgerState, graph: Graph, facts: ObjectFacts | None, rules: WarningRules
+    ) -> None:
+        self._state = state
+        self._graph = graph
+        self._facts = facts
+        self._rules = rules
+        self._objects = _Objects()
+
+    def plan(self) -> list[Planned]:
+        """Return a line for each edit that waits, in the order in which they would be sent.
+
+        Raises
+        ------
+        ServiceError
+            If the graph cannot be read.
+        """
+        waiting = self._state.pending_edits()
+        sides = _all_sides(self._graph, waiting)
+        return [self._one(record, now) for record, now in zip(waiting, sides, strict=True)]
+
+    def _one(self, record: EditRecord, sides: Sides) -> Planned:
+        check = check_edit(self._graph, record.edit, sides)
+        conflict = conflict_of(self._graph, self._state, record, check)
+        if check.ok and isinstance(record.edit, SplitEdit):
+            check = self._cut(record.edit, check)
+        elif check.ok:
+            check = self._merge(record, check)
+        return Planned(record, check, conflict)
+
+    def _cut(self, edit: SplitEdit, check: Check) -> Check:
+        problem = preview_cut(self._graph, edit)
+        if problem:
+            return check.uncuttable(problem)
+        if self._objects.touched(check.roots[0]):
+            return replace(check, message="An earlier edit of this list changes the object.")
+        self._objects.touch(check.roots[0])
+        return check
+
+    def _merge(self, record: EditRecord, check: Check) -> Check:
+        a, b = (self._objects.members(root) for root in check.roots)
+        if a == b:
+            text = "An earlier merge of this list makes them one."
+            return Check(Readiness.JOINED, check.roots, text)
+        warnings = self._warnings(record, a, b)
+        if warnings:
+            return check.warned(warnings)
+        self._objects.join(*check.roots)
+        return check
+
+    def _warnings(
+        self, record: EditRecord, a: frozenset[int], b: frozenset[int]
+    ) -> tuple[EditWarning, ...]:
+        if self._facts is None:
+            return ()
+        found = merge_warnings(self._facts, a, b, self._rules)
+        return tuple(w for w in found if w.code not in record.overridden)
 
 
-def plan_merges(state: LedgerState, graph: Graph) -> list[Planned]:
-    """Check every waiting merge, with all those before it in mind; writes and sends nothing.
-
-    Raises
-    ------
-    ServiceError
-        If the graph cannot be read.
-    """
-    waiting = waiting_merges(state)
-    if not waiting:
+def _all_sides(graph: Graph, waiting: Sequence[EditRecord]) -> list[Sides]:
+    """Return the roots under the points of many edits, asked for at once."""
+    points = [[*r.edit.sides[0], *r.edit.sides[1]] for r in waiting]
+    ids = [point.supervoxel for of_edit in points for point in of_edit]
+    if not ids:
         return []
-    ids = [point.supervoxel for _, edit in waiting for point in (edit.a, edit.b)]
-    roots = graph.roots(np.array(ids, dtype=np.uint64)).reshape(-1, 2)
-    objects = _Objects()
-    planned = []
-    for (record, edit), (a, b) in zip(waiting, roots, strict=True):
-        check = check_merge(graph, edit, (int(a), int(b)))
-        if check.ok and not objects.join(*check.roots):
-            check = Check(
-                Readiness.JOINED, check.roots, "An earlier merge of this list makes them one."
-            )
-        planned.append(Planned(record, check))
-    return planned
+    roots = iter(graph.roots(np.array(ids, dtype=np.uint64)).tolist())
+    return [
+        Sides(*(tuple(int(next(roots)) for _ in side) for side in record.edit.sides))
+        for record in waiting
+    ]
 
 
 class _Objects:
-    """Which roots the planned merges would make one."""
+    """Which roots the planned merges would make one, and which ones planned edits change."""
 
     def __init__(self) -> None:
-        self._parent: dict[int, int] = {}
+        self._group: dict[int, frozenset[int]] = {}
+        self._touched: set[int] = set()
 
-    def join(self, a: int, b: int) -> bool:
-        """Join two roots and tell whether they were apart."""
-        a, b = self._top(a), self._top(b)
-        self._parent[a] = b
-        return a != b
+    def members(self, root: int) -> frozenset[int]:
+        """Return the roots that would be one object with this one."""
+        return self._group.get(root, frozenset([root]))
 
-    def _top(self, root: int) -> int:
-        while (parent := self._parent.get(root, root)) != root:
-            self._parent[root] = self._parent.get(parent, parent)
-            root = parent
-        return root
+    def join(self, a: int, b: int) -> None:
+        """Make one object of two."""
+        together = self.members(a) | self.members(b)
+        self._group |= dict.fromkeys(together, together)
+        self._touched |= {a, b}
+
+    def touched(self, root: int) -> bool:
+        """Tell whether an earlier edit changes the object."""
+        return root in self._touched
+
+    def touch(self, root: int) -> None:
+        """Note that an edit changes the object."""
+        self._touched.add(root)

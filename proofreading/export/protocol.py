@@ -9,65 +9,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connectome.errors import (
-    EditRejectedError,
-    EditUnknownError,
-    InputError,
-    ServiceError,
-)
-from connectome.graph import EditReceipt, Graph, MergeRequest
-from proofreading.edits import EditRecord, EditState, MergeEdit
+from connectome.annotations import Annotations
+from connectome.errors import InputError, ServiceError
+from connectome.graph import Graph
+from proofreading.edits import EditRecord, EditState, Reason
+from proofreading.export.checking import check_edit
+from proofreading.export.conflicts import Conflict, conflict_of
+from proofreading.export.journal import Journal, in_state
 from proofreading.export.patience import SETTLE_S, Patience
-from proofreading.export.plan import Planned, plan_merges, waiting_merges
-from proofreading.export.reading import (
-    Found,
-    Outcome,
-    Readiness,
-    check_merge,
-    present_roots,
-    read_merge,
-    read_undo,
-)
-from proofreading.ledger.events import EditChanged, UndoSubmitted
-from proofreading.ledger.fold import LedgerState
+from proofreading.export.plan import Planned, Planner
+from proofreading.export.preparing import Preparer
+from proofreading.export.rows import RowTables, RowWriter
+from proofreading.export.sending import Sender
+from proofreading.export.summary import ExportSummary, Progress, Run
+from proofreading.export.undo_plan import UndoPlan, plan_undo
+from proofreading.export.undoing import Undoer, undoable
+from proofreading.export.warnings import ObjectFacts, WarningRules
+from proofreading.ledger.events import EditChanged, EditReleased
 from proofreading.ledger.store import Ledger
 
 __all__ = ["ExportSummary", "Exporter"]
 
-MAX_REJECTIONS = 5
-"""So many refusals in a row mean that something is wrong for all edits, not for each."""
-
-Progress = Callable[[int, int, EditRecord], None]
-
-
-@dataclass(frozen=True)
-class ExportSummary:
-    """What a run did.
-
-    Parameters
-    ----------
-    records : tuple of EditRecord
-        The edits it recovered, sent or refused to send, as they are now.
-    waiting : int
-        Number of edits that still wait.
-    stopped : str
-        Why it ended early; empty if it did not.
-    """
-
-    records: tuple[EditRecord, ...]
-    waiting: int
-    stopped: str = ""
-
-    def count(self, *states: EditState) -> int:
-        """Return how many edits of this run ended in these states."""
-        return sum(record.state in states for record in self.records)
+_WITHOUT_EFFECT = (EditState.FAILED, EditState.CONFLICT, EditState.UNDONE)
 
 
 class Exporter:
-    """Sends the waiting merges of a ledger to a graph, one after the other.
+    """Sends the waiting edits of a ledger to a graph, one after the other.
 
     Parameters
     ----------
@@ -75,6 +44,14 @@ class Exporter:
         Open for writing.
     graph : Graph
         Where the edits go.
+    rows : Annotations, optional
+        Where a row is written for each applied edit; none are written without it.
+    tables : RowTables, optional
+        The names of the tables for the rows.
+    facts, rules : ObjectFacts, WarningRules
+        What is known of objects, and what of it holds a merge until the person overrides it.
+    me : str, optional
+        The person as the server's log calls them.
     clock, wait, settle_s
         See `Patience`.
     """
@@ -84,28 +61,60 @@ class Exporter:
         ledger: Ledger,
         graph: Graph,
         *,
+        rows: Annotations | None = None,
+        tables: RowTables | None = None,
+        facts: ObjectFacts | None = None,
+        rules: WarningRules | None = None,
+        me: str | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         wait: Callable[[float], None] = time.sleep,
         settle_s: float = SETTLE_S,
     ) -> None:
-        self._ledger = ledger
+        patience = Patience(clock, wait, settle_s)
         self._graph = graph
-        self._patience = Patience(clock, wait, settle_s)
+        self._facts = facts
+        self._rules = rules or WarningRules()
+        self._journal = Journal(ledger)
+        self._preparer = Preparer(self._journal, graph, facts, self._rules)
+        self._sender = Sender(self._journal, graph, patience, me)
+        self._undoer = Undoer(self._journal, graph, patience)
+        self._rows = (
+            None if rows is None else RowWriter(self._journal, graph, rows, patience, tables)
+        )
 
     def plan(self) -> list[Planned]:
-        """Return every waiting merge and what would become of it; writes and sends nothing.
+        """Return every waiting edit and what would become of it; writes and sends nothing.
 
         Raises
         ------
         ServiceError
             If the graph cannot be read.
         """
-        return plan_merges(self._ledger.state, self._graph)
+        return Planner(self._journal.state, self._graph, self._facts, self._rules).plan()
+
+    def conflicts(self) -> list[Conflict]:
+        """Return what others changed under the edits that wait or are held; reads only.
+
+        Raises
+        ------
+        ServiceError
+            If the graph cannot be read.
+        """
+        state = self._journal.state
+        found = []
+        for record in state.pending_edits() + state.held_edits():
+            check = check_edit(self._graph, record.edit)
+            found.append(conflict_of(self._graph, state, record, check))
+        return [conflict for conflict in found if conflict is not None]
 
     def run(
-        self, progress: Progress | None = None, cancelled: Callable[[], bool] = lambda: False
+        self,
+        progress: Progress | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        *,
+        override_by: str = "",
     ) -> ExportSummary:
-        """Recover, then send every waiting merge once. It may be run again at any time.
+        """Recover, send every waiting edit once, write rows. It may be run again at any time.
 
         Parameters
         ----------
@@ -113,28 +122,30 @@ class Exporter:
             Called after each edit with its number from 1, the number of edits, and its record.
         cancelled : callable
             Asked before each edit.
+        override_by : str
+            Who sets all warnings aside; empty if they hold their edits.
 
         Raises
         ------
         StorageError
             If the ledger cannot be written; the next run finds out what was sent.
         """
-        records = {record.edit.id: record for record in self.recover()}
-        stopped = ""
-        if self._ledger.state.unanswered_edits():
-            stopped = "The server cannot tell yet what became of an earlier edit."
-        waiting = [edit.id for _, edit in waiting_merges(self._ledger.state)]
-        for number, edit_id in enumerate(waiting, start=1):
-            if stopped or cancelled():
-                stopped = stopped or "Cancelled."
-                break
-            record, stopped = self._export_or_stop(edit_id, list(records.values()))
-            if record is not None:
-                records[edit_id] = record
-                if progress is not None:
-                    progress(number, len(waiting), record)
-        left = len(waiting_merges(self._ledger.state))
-        return ExportSummary(tuple(records.values()), left, stopped)
+        run = Run(self._journal, progress, cancelled)
+        run.begin(self.recover())
+        for edit_id in run.waiting():
+            try:
+                prepared = self._preparer.prepare(edit_id, override_by)
+                run.note(prepared.conflict)
+                record = prepared.record
+                if record is not None and record.state is EditState.SUBMITTED:
+                    record = self._sender.send(record)
+                run.take(record)
+            except ServiceError as error:
+                run.stop(error)
+        # Without a network, looking for rows would only wait.
+        if self._rows is None or run.offline or cancelled():
+            return run.summary(None)
+        return run.summary(self._rows.run())
 
     def recover(self) -> list[EditRecord]:
         """Find out by reading what became of edits and undos that a crash left unanswered.
@@ -142,211 +153,82 @@ class Exporter:
         Nothing is sent. An edit that was certainly not applied waits again; one that cannot
         be read stays unknown. Returns the records of all of them.
         """
-        state = self._ledger.state
-        settled = [self._settle(record) for record in state.unanswered_edits()]
-        return settled + [self._settle_undo(record) for record in state.unfinished_undos()]
+        state = self._journal.state
+        settled = [self._sender.settle(record) for record in state.unanswered_edits()]
+        return settled + [self._undoer.settle(record) for record in state.unfinished_undos()]
 
     def undo(self, edit_id: str) -> EditRecord:
-        """Undo a committed edit on the server and return its record.
+        """Undo an applied edit on the server and return its record.
 
-        The record is ``undone``, or still ``committed`` with a message that says why.
+        The record is ``undone``, or as before with a message that says why.
 
         Raises
         ------
         InputError
-            If the edit is not committed, or the server never told its operation.
+            If the edit is not applied, or the server never told its operation.
+        ServiceError
+            If the server cannot be reached: nothing was sent.
         """
-        record, operation_id = self._undoable(edit_id)
-        if record in self._ledger.state.unfinished_undos():
-            return self._settle_undo(record)
-        self._ledger.append(UndoSubmitted(edit_id))
-        try:
-            receipt = self._graph.undo(operation_id)
-        except EditRejectedError as error:
-            return self._set(record, EditState.COMMITTED, f"Undo refused: {error.message}")
-        except (EditUnknownError, ServiceError):
-            return self._settle_undo(record)
-        if receipt is None:
-            return self._nothing_to_undo(record)
-        return self._undone(record, receipt.operation_id, receipt.new_roots)
+        return self._undoer.undo(edit_id)
+
+    def undo_plan(self, edit_id: str) -> UndoPlan:
+        """Return what was built on an applied edit and whether its undo may be refused.
+
+        Raises
+        ------
+        InputError
+            If the edit is not applied, or the server never told its operation.
+        ServiceError
+            If the graph cannot be read.
+        """
+        record, operation_id = undoable(self._journal, edit_id)
+        return plan_undo(self._journal.state, self._graph, record, operation_id)
 
     def requeue(self, edit_ids: Iterable[str]) -> list[EditRecord]:
         """Let edits without effect wait again: failed, in conflict, or undone.
 
         Returns the records of those that wait now.
         """
-        waiting = []
+        changed = []
         for edit_id in edit_ids:
             event = EditChanged(edit_id, EditState.QUEUED, message="To be tried again.")
-            ended = (EditState.FAILED, EditState.CONFLICT, EditState.UNDONE)
-            record = self._change(event, _in(edit_id, *ended))
-            if record is not None:
-                waiting.append(record)
-        return waiting
+            changed.append(self._journal.change(event, in_state(edit_id, _WITHOUT_EFFECT)))
+        return [record for record in changed if record is not None]
 
-    def _export_or_stop(
-        self, edit_id: str, before: list[EditRecord]
-    ) -> tuple[EditRecord | None, str]:
-        try:
-            record = self._export(edit_id)
-        except ServiceError as error:
-            return None, str(error)
-        if record is None:
-            return None, ""
-        if record.state is EditState.UNKNOWN:
-            return record, "The server cannot tell what became of an edit."
-        last = [*before, record][-MAX_REJECTIONS:]
-        if len(last) == MAX_REJECTIONS and all(r.state is EditState.FAILED for r in last):
-            return record, f"The server refused {MAX_REJECTIONS} edits in a row: {record.message}"
-        return record, ""
+    def release(self, edit_id: str, author: str) -> EditRecord:
+        """Let a held edit go on after the person looked at the objects as they are now.
 
-    def _export(self, edit_id: str) -> EditRecord | None:
-        record = self._ledger.state.edit(edit_id)
-        if record is None or not isinstance(record.edit, MergeEdit):
-            return None
-        check = check_merge(self._graph, record.edit)
-        if check.readiness is Readiness.STALE:
-            return record
-        # The decision may be withdrawn while the roots are read: it is looked at once more
-        # inside the transaction that writes the intent.
-        event = EditChanged(edit_id, EditState.CONFLICT, message=check.message)
-        if check.ok:
-            event = EditChanged(edit_id, EditState.SUBMITTED, expected_roots=check.roots)
-        changed = self._change(event, lambda state: _pending(state, edit_id))
-        if changed is None or changed.state is not EditState.SUBMITTED:
-            return changed
-        return self._send(changed, record.edit)
+        The roots of this moment become those that the person saw; its warnings are set aside.
 
-    def _send(self, record: EditRecord, edit: MergeEdit) -> EditRecord:
-        try:
-            receipt = self._graph.merge(MergeRequest(edit.a, edit.b))
-        except EditRejectedError as error:
-            return self._rejected(record, error)
-        except (EditUnknownError, ServiceError) as error:
-            return self._settle(self._set(record, EditState.UNKNOWN, error.message))
-        if not receipt.new_roots:
-            return self._settle(self._set(record, EditState.UNKNOWN, "The answer was incomplete."))
-        return self._committed(record, receipt)
+        Raises
+        ------
+        InputError
+            If the edit is not held.
+        ServiceError
+            If the graph cannot be read.
+        """
+        record = self._held(edit_id)
+        roots = check_edit(self._graph, record.edit).roots
+        event = EditReleased(edit_id, author, roots, record.warnings)
+        return self._journal.change(event, in_state(edit_id, [record.state])) or record
 
-    def _committed(self, record: EditRecord, receipt: EditReceipt) -> EditRecord:
-        done = self._set(
-            record, EditState.COMMITTED, "", receipt.operation_id, tuple(receipt.new_roots)
-        )
-        try:
-            a, b = present_roots(self._graph, _merge(record))
-            if a == b:
-                return done
-            found = read_merge(self._graph, _merge(record))
-        except ServiceError:
-            return done  # the server's word stands; it cannot be verified now
-        if found.outcome is Outcome.APPLIED:
-            return self._set(done, EditState.COMMITTED, found.message)
-        return self._set(done, EditState.PARTIAL, "Reported as done, but they are still two.")
+    def drop(self, edit_id: str, author: str) -> EditRecord:
+        """Give a held edit up at the second look.
 
-    def _rejected(self, record: EditRecord, error: EditRejectedError) -> EditRecord:
-        # Something between here and the server may have repeated the request: the second
-        # answer is then a refusal, although the first was applied.
-        try:
-            found = read_merge(self._graph, _merge(record))
-        except ServiceError:
-            found = Found(Outcome.NOT_APPLIED)
-        if found.outcome is Outcome.APPLIED and found.operation_id is not None:
-            return self._found(record, found)
-        return self._set(record, EditState.FAILED, error.message)
+        Raises
+        ------
+        InputError
+            If the edit is not held.
+        """
+        record = self._held(edit_id)
+        text = f"Given up by {author}."
+        return self._journal.set(record, record.state, text, reason=Reason.DROPPED)
 
-    def _settle(self, record: EditRecord) -> EditRecord:
-        found = None
-        if isinstance(record.edit, MergeEdit):
-            edit = record.edit
-            found = self._patience.look(record.changed_at, lambda: read_merge(self._graph, edit))
-        if found is not None:
-            return self._found(record, found)
-        if record.state is EditState.UNKNOWN:
-            return record
-        return self._set(record, EditState.UNKNOWN, "Sent; the answer is not known yet.")
-
-    def _found(self, record: EditRecord, found: Found) -> EditRecord:
-        if found.outcome is Outcome.APPLIED:
-            return self._set(
-                record, EditState.COMMITTED, found.message, found.operation_id, found.new_roots
-            )
-        if found.outcome is Outcome.OVERTAKEN:
-            return self._set(record, EditState.CONFLICT, found.message)
-        return self._set(record, EditState.QUEUED, "It was not applied and waits again.")
-
-    def _undoable(self, edit_id: str) -> tuple[EditRecord, int]:
-        record = self._ledger.state.edit(edit_id)
-        if record is None or record.state is not EditState.COMMITTED:
+    def _held(self, edit_id: str) -> EditRecord:
+        record = self._journal.state.edit(edit_id)
+        if record is None or not record.held:
             raise InputError(
-                f"The edit {edit_id} is not applied.", "Only applied edits can be undone."
+                f"The edit {edit_id} does not wait for a second look.",
+                "Only edits that are held can be released or given up.",
             )
-        if record.operation_id is None:
-            raise InputError(
-                "The server did not say which operation applied this edit.",
-                "Undo it with the tools of the datastack's server.",
-            )
-        return record, record.operation_id
-
-    def _settle_undo(self, record: EditRecord) -> EditRecord:
-        sent_at = self._ledger.state.undo_sent_at(record.edit.id) or record.changed_at
-        found = self._patience.look(sent_at, lambda: read_undo(self._graph, record))
-        if found is None:
-            return record
-        if found.outcome is Outcome.NOT_APPLIED:
-            return self._set(record, EditState.COMMITTED, "The undo was not applied; try again.")
-        return self._undone(record, found.operation_id, found.new_roots)
-
-    def _nothing_to_undo(self, record: EditRecord) -> EditRecord:
-        try:
-            found = read_undo(self._graph, record)
-        except ServiceError:
-            return record  # the undo stays unfinished until `recover` can read
-        if found.outcome is Outcome.NOT_APPLIED:
-            return self._set(
-                record, EditState.COMMITTED, "The server says that there is nothing to undo."
-            )
-        return self._undone(record, found.operation_id, found.new_roots)
-
-    def _undone(
-        self, record: EditRecord, operation_id: int | None, roots: tuple[int, ...]
-    ) -> EditRecord:
-        message = "Undone." if operation_id is None else f"Undone by operation {operation_id}."
-        return self._set(record, EditState.UNDONE, message, roots=roots)
-
-    def _set(
-        self,
-        record: EditRecord,
-        state: EditState,
-        message: str,
-        operation_id: int | None = None,
-        roots: tuple[int, ...] = (),
-    ) -> EditRecord:
-        event = EditChanged(record.edit.id, state, operation_id, roots, message)
-        self._ledger.append(event)
-        return self._ledger.state.edit(record.edit.id) or record
-
-    def _change(
-        self, event: EditChanged, only_if: Callable[[LedgerState], bool]
-    ) -> EditRecord | None:
-        if self._ledger.append(event, only_if=only_if) is None:
-            return None
-        return self._ledger.state.edit(event.edit_id)
-
-
-def _pending(state: LedgerState, edit_id: str) -> bool:
-    record = state.edit(edit_id)
-    return record is not None and state.is_pending(record)
-
-
-def _in(edit_id: str, *states: EditState) -> Callable[[LedgerState], bool]:
-    def holds(state: LedgerState) -> bool:
-        record = state.edit(edit_id)
-        return record is not None and record.state in states
-
-    return holds
-
-
-def _merge(record: EditRecord) -> MergeEdit:
-    if not isinstance(record.edit, MergeEdit):
-        raise InputError("Only merges are exported here.", "Export the cut with its own command.")
-    return record.edit
+        return record

@@ -1,69 +1,38 @@
-"""What the graph says about a merge, before it is sent and after: reads only.
+"""What the graph says about an edit after it was sent: reads only.
 
-An operation of the server's log is ours when it joined exactly our two supervoxels and
-made a root that descends from the roots that the merge was checked against.
+An operation of the server's log is ours when it did exactly what we asked for and made a
+root that descends from the roots that the edit was checked against.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
+from connectome.graph import Graph, GraphPoint, OperationDetails
+from connectome.space import PointNm
+from proofreading.edits import Edit, EditRecord, EditState, MergeEdit, SplitEdit
+from proofreading.export.history import Sides, present_sides, read_history
 
-from connectome.errors import NotFoundError
-from connectome.graph import Graph, Lineage, OperationDetails
-from proofreading.edits import EditRecord, MergeEdit
+__all__ = ["Found", "Outcome", "goal_met", "read_edit", "read_undo"]
 
-__all__ = [
-    "Check",
-    "Found",
-    "Outcome",
-    "Readiness",
-    "check_merge",
-    "present_roots",
-    "read_merge",
-    "read_undo",
-]
-
-
-class Readiness(StrEnum):
-    """Whether a merge may be sent."""
-
-    READY = "ready"
-    REBASED = "rebased"
-    """The objects were edited since, and still hold what was seen; they are still two."""
-    JOINED = "joined"
-    """They are one object already."""
-    CONFLICT = "conflict"
-    """An object is not what was seen."""
-    STALE = "stale"
-    """The server answered with roots that are replaced already; ask again later."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """The outcome of looking before sending, and the two roots now."""
-
-    readiness: Readiness
-    roots: tuple[int, int]
-    message: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether the merge may be sent."""
-        return self.readiness in (Readiness.READY, Readiness.REBASED)
+COORDINATE_NM = 100.0
+"""The log rounds positions to voxels, whose sides are shorter than this in every dataset."""
 
 
 class Outcome(StrEnum):
     """What became of an edit that was sent."""
 
     APPLIED = "applied"
+    PARTIAL = "partial"
+    """A cut was applied and the object still holds together."""
     NOT_APPLIED = "not applied"
     """Not applied so far; final only when nothing can be under way any more."""
     OVERTAKEN = "overtaken"
     """Somebody else's edit did the same."""
+    UNCLEAR = "unclear"
+    """The objects changed, and the server does not say by which edits."""
 
 
 @dataclass(frozen=True)
@@ -75,102 +44,86 @@ class Found:
     new_roots: tuple[int, ...] = ()
     message: str = ""
 
-
-def present_roots(graph: Graph, edit: MergeEdit) -> tuple[int, int]:
-    """Return the roots of both supervoxels now; 0 where the server knows none."""
-    supervoxels = np.array([edit.a.supervoxel, edit.b.supervoxel], dtype=np.uint64)
-    a, b = graph.roots(supervoxels)
-    return int(a), int(b)
+    @property
+    def certain(self) -> bool:
+        """Whether waiting cannot change it."""
+        return self.outcome not in (Outcome.NOT_APPLIED, Outcome.UNCLEAR)
 
 
-def check_merge(graph: Graph, edit: MergeEdit, roots: tuple[int, int] | None = None) -> Check:
-    """Look whether a merge may be sent.
+def goal_met(edit: Edit, sides: Sides) -> bool:
+    """Tell whether the graph is as the edit wants it: joined, or apart."""
+    return sides.joined if isinstance(edit, MergeEdit) else sides.apart
+
+
+def read_edit(graph: Graph, edit: Edit, me: str | None = None) -> Found:
+    """Return what became of an edit that was sent against `edit.seen_roots`.
 
     Parameters
     ----------
-    roots : tuple of int, optional
-        The two roots now, if they were read already.
+    me : str, optional
+        The person as the server's log calls them; operations of others are then not ours,
+        whatever they did.
+
+    Raises
+    ------
+    ServiceError
+        If the graph cannot be read.
     """
-    try:
-        roots = roots or present_roots(graph, edit)
-        return _check(graph, edit, roots)
-    except NotFoundError as error:
-        return Check(Readiness.CONFLICT, roots or (0, 0), error.message)
-
-
-def _check(graph: Graph, edit: MergeEdit, roots: tuple[int, int]) -> Check:
-    if 0 in roots:
-        return Check(Readiness.CONFLICT, roots, "A supervoxel is not part of any object.")
-    if roots[0] == roots[1]:
-        return Check(Readiness.JOINED, roots, "Already one object: there is nothing to merge.")
-    if not bool(graph.is_latest(np.array(roots, dtype=np.uint64)).all()):
-        return Check(Readiness.STALE, roots, "The server answered with outdated objects.")
-    if roots == edit.expected_roots:
-        return Check(Readiness.READY, roots)
-    lineage = graph.lineage(edit.expected_roots)
-    pairs = zip(edit.expected_roots, roots, strict=True)
-    if all(now == seen or now in descendants(lineage, [seen]) for seen, now in pairs):
-        return Check(Readiness.REBASED, roots, "The objects were edited since, and still differ.")
-    return Check(Readiness.CONFLICT, roots, "An object is no longer the one that was seen.")
-
-
-def descendants(lineage: Lineage, roots: Iterable[int]) -> set[int]:
-    """Return every root that was made out of these, directly or not."""
-    out: dict[int, list[int]] = {}
-    for old, new in lineage.edges:
-        out.setdefault(old, []).append(new)
-    found: set[int] = set()
-    stack = list(roots)
-    while stack:
-        for new in out.get(stack.pop(), ()):
-            if new not in found:
-                found.add(new)
-                stack.append(new)
-    return found
-
-
-def read_merge(graph: Graph, edit: MergeEdit) -> Found:
-    """Return what became of a merge that was sent against `edit.expected_roots`."""
-    now = present_roots(graph, edit)
-    joined = _is_one(now)
-    lineage = graph.lineage(edit.expected_roots)
-    later = descendants(lineage, edit.expected_roots)
-    ours = _find(graph, lineage, later, lambda row: row.undoes is None and _joins(row, edit))
+    sides = present_sides(graph, edit)
+    met = goal_met(edit, sides)
+    history = read_history(graph, edit.seen_roots, sides.roots - {0})
+    ours = history.find(graph, _ours(edit, me))
     if ours is not None:
-        message = "" if joined else "Applied; another edit has separated the objects since."
-        return Found(Outcome.APPLIED, ours.operation_id, ours.new_roots, message)
-    if not joined:
-        return Found(Outcome.NOT_APPLIED)
-    if not any(root in lineage.operation_ids for root in later):
-        message = "The objects are one; the server does not say by which edit."
-        return Found(Outcome.APPLIED, None, now[:1], message)
-    return Found(Outcome.OVERTAKEN, message="Already one object: another edit joined them.")
-
-
-def read_undo(graph: Graph, record: EditRecord) -> Found:
-    """Return what became of an undo that was sent for a committed merge."""
-    lineage = graph.lineage(record.new_roots)
-    later = descendants(lineage, record.new_roots)
-    ours = _find(graph, lineage, later, lambda row: row.undoes == record.operation_id)
-    if ours is not None:
-        return Found(Outcome.APPLIED, ours.operation_id, ours.new_roots)
-    edit = record.edit
-    if isinstance(edit, MergeEdit) and not _is_one(present_roots(graph, edit)):
-        return Found(Outcome.OVERTAKEN, message="The objects were separated already.")
+        return _of_ours(edit, ours, met=met)
+    if met and history.told:
+        done = "joined them" if isinstance(edit, MergeEdit) else "has cut them apart"
+        return Found(Outcome.OVERTAKEN, message=f"Nothing left to do: another edit {done}.")
+    if met:
+        text = "The graph is as wanted; the server does not say by which edit."
+        return Found(Outcome.APPLIED, None, tuple(sorted(sides.roots)), text)
+    if not history.told:
+        text = "The objects were edited since; the server does not say by which edits."
+        return Found(Outcome.UNCLEAR, message=text)
     return Found(Outcome.NOT_APPLIED)
 
 
-def _find(
-    graph: Graph,
-    lineage: Lineage,
-    roots: set[int],
-    wanted: Callable[[OperationDetails], bool],
-) -> OperationDetails | None:
-    ids = {lineage.operation_ids[root] for root in roots if root in lineage.operation_ids}
-    if not ids:
-        return None
-    rows = graph.operations(sorted(ids))
-    return next((row for row in rows.values() if row.applied and wanted(row)), None)
+def read_undo(graph: Graph, record: EditRecord, sent_against: tuple[int, ...]) -> Found:
+    """Return what became of an undo that was sent when the points' roots were these.
+
+    Raises
+    ------
+    ServiceError
+        If the graph cannot be read.
+    """
+    sides = present_sides(graph, record.edit)
+    history = read_history(graph, sent_against or record.new_roots, sides.roots - {0})
+    ours = history.find(graph, lambda row: row.undoes == record.operation_id)
+    if ours is not None:
+        return Found(Outcome.APPLIED, ours.operation_id, ours.new_roots)
+    # A partial cut left its points together: that they are together says nothing.
+    if record.state is not EditState.PARTIAL and not goal_met(record.edit, sides):
+        return Found(Outcome.OVERTAKEN, message="Another edit has taken it back already.")
+    return Found(Outcome.NOT_APPLIED)
+
+
+def _of_ours(edit: Edit, row: OperationDetails, *, met: bool) -> Found:
+    if isinstance(edit, SplitEdit) and len(row.new_roots) < 2 and not met:
+        text = "The cut was applied, and the object still holds together."
+        return Found(Outcome.PARTIAL, row.operation_id, row.new_roots, text)
+    back = "separated the objects" if isinstance(edit, MergeEdit) else "joined the parts"
+    text = "" if met else f"Applied; another edit has {back} since."
+    return Found(Outcome.APPLIED, row.operation_id, row.new_roots, text)
+
+
+def _ours(edit: Edit, me: str | None) -> Callable[[OperationDetails], bool]:
+    def is_ours(row: OperationDetails) -> bool:
+        if row.undoes is not None or row.redoes is not None:
+            return False
+        if me and row.user and row.user != me:
+            return False
+        return _joins(row, edit) if isinstance(edit, MergeEdit) else _cuts(row, edit)
+
+    return is_ours
 
 
 def _joins(row: OperationDetails, edit: MergeEdit) -> bool:
@@ -178,5 +131,25 @@ def _joins(row: OperationDetails, edit: MergeEdit) -> bool:
     return any(set(edge) == pair for edge in row.added_edges)
 
 
-def _is_one(roots: tuple[int, int]) -> bool:
-    return roots[0] == roots[1] != 0
+def _cuts(row: OperationDetails, edit: SplitEdit) -> bool:
+    if not row.removed_edges:
+        return False
+    if row.source_ids or row.sink_ids:
+        return _same_ids(row.source_ids, edit.sources) and _same_ids(row.sink_ids, edit.sinks)
+    return _same_places(row.source_coords_nm, edit.sources) and _same_places(
+        row.sink_coords_nm, edit.sinks
+    )
+
+
+def _same_ids(ids: tuple[int, ...], points: tuple[GraphPoint, ...]) -> bool:
+    return set(ids) == {point.supervoxel for point in points}
+
+
+def _same_places(places: tuple[PointNm, ...], points: tuple[GraphPoint, ...]) -> bool:
+    return len(places) == len(points) and all(
+        any(_near(place, point.position_nm) for place in places) for point in points
+    )
+
+
+def _near(a: PointNm, b: PointNm) -> bool:
+    return all(abs(p - q) < COORDINATE_NM for p, q in zip(a, b, strict=True))

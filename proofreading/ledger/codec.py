@@ -31,6 +31,7 @@ ID_FIELDS = frozenset(
         "expected_roots",
         "new_roots",
         "operation_id",
+        "row_id",
     }
 )
 
@@ -43,7 +44,10 @@ _KINDS: dict[str, type[Event]] = {
     "note_added": events.NoteAdded,
     "edit_queued": events.EditQueued,
     "edit_changed": events.EditChanged,
+    "edit_released": events.EditReleased,
     "undo_submitted": events.UndoSubmitted,
+    "row_intended": events.RowIntended,
+    "row_settled": events.RowSettled,
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 _NAMES = {kind: name for name, kind in _KINDS.items()}

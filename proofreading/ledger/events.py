@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from proofreading.decisions import Decision
-from proofreading.edits import Edit, EditState
+from proofreading.edits import Edit, EditState, Reason, VerdictRow
 
 __all__ = [
     "CursorMoved",
@@ -15,9 +15,12 @@ __all__ = [
     "DecisionWithdrawn",
     "EditChanged",
     "EditQueued",
+    "EditReleased",
     "Entry",
     "Event",
     "NoteAdded",
+    "RowIntended",
+    "RowSettled",
     "SessionStarted",
     "UndoSubmitted",
     "UnknownEvent",
@@ -82,7 +85,7 @@ class EditChanged:
     """An edit came further. Empty fields leave what was known before.
 
     `expected_roots` is stated when the edit is sent: the roots it was checked against,
-    which reconciling starts from.
+    which reconciling starts from. `rebased` says that they are not those the person saw.
     """
 
     edit_id: str
@@ -91,13 +94,50 @@ class EditChanged:
     new_roots: tuple[int, ...] = ()
     message: str = ""
     expected_roots: tuple[int, ...] = ()
+    reason: Reason = Reason.NONE
+    rebased: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class EditReleased:
+    """A person looked again at an edit that was held, and lets it go on.
+
+    `expected_roots` are the roots that the person saw now, `warnings` the codes of the
+    warnings set aside.
+    """
+
+    edit_id: str
+    author: str
+    expected_roots: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class UndoSubmitted:
-    """The undo of a committed edit is about to be sent."""
+    """The undo of a committed edit is about to be sent.
+
+    `expected_roots` are the roots of its points at that moment, which reconciling starts from.
+    """
 
     edit_id: str
+    expected_roots: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class RowIntended:
+    """A verdict's row is about to be sent to an annotation table."""
+
+    row: VerdictRow
+
+
+@dataclass(frozen=True)
+class RowSettled:
+    """What became of a row: its id, or None if it was certainly not written."""
+
+    key: str
+    row_id: int | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,7 +157,10 @@ Event = (
     | NoteAdded
     | EditQueued
     | EditChanged
+    | EditReleased
     | UndoSubmitted
+    | RowIntended
+    | RowSettled
     | UnknownEvent
 )
 

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
 
 from proofreading.decisions import Answer, Decider, Decision
-from proofreading.edits import EditRecord, EditState, MergeEdit, SplitEdit
+from proofreading.edits import EditRecord, EditState, RowRecord
+from proofreading.ledger.editbook import EditBook, UndoSent
 from proofreading.ledger.events import (
     CursorMoved,
     DecisionMade,
     DecisionRestored,
     DecisionWithdrawn,
-    EditChanged,
-    EditQueued,
     Entry,
     NoteAdded,
-    UndoSubmitted,
     UnknownEvent,
 )
 
 __all__ = ["LedgerState", "apply"]
 
-_UNSENT = (EditState.QUEUED, EditState.PREVIEWED)
+# A previewed edit was the next in line when the program ended: it stays the next.
+_UNSENT = (EditState.PREVIEWED, EditState.QUEUED)
 _UNANSWERED = (EditState.SUBMITTED, EditState.UNKNOWN)
 
 
@@ -49,10 +47,7 @@ class LedgerState:
     _redo: dict[str, None] = field(default_factory=dict)
     _active: set[str] = field(default_factory=set)
     _counts: Counter[Answer] = field(default_factory=Counter)
-    _edits: dict[str, EditRecord] = field(default_factory=dict)
-    _edit_of: dict[str, str] = field(default_factory=dict)
-    _by_state: dict[EditState, dict[str, None]] = field(default_factory=dict)
-    _undoing: dict[str, datetime] = field(default_factory=dict)
+    _book: EditBook = field(default_factory=EditBook)
     _notes: dict[str, list[NoteAdded]] = field(default_factory=dict)
 
     def decision(self, site_id: str) -> Decision | None:
@@ -92,23 +87,24 @@ class LedgerState:
 
     def edit(self, edit_id: str) -> EditRecord | None:
         """Return an edit with its state."""
-        return self._edits.get(edit_id)
+        return self._book.get(edit_id)
 
     def edit_of(self, decision_id: str) -> EditRecord | None:
         """Return the edit that was derived from a decision."""
-        edit_id = self._edit_of.get(decision_id)
-        return None if edit_id is None else self._edits[edit_id]
+        return self._book.of_decision(decision_id)
+
+    def edit_of_operation(self, operation_id: int) -> EditRecord | None:
+        """Return the edit of this session that an operation of the server applied."""
+        return self._book.of_operation(operation_id)
 
     def edits(self, *states: EditState) -> list[EditRecord]:
         """Return the edits in these states (all if none is given), oldest first within a state."""
-        if not states:
-            return list(self._edits.values())
-        return [self._edits[i] for state in states for i in list(self._by_state.get(state, ()))]
+        return self._book.select(*states)
 
     @property
     def edit_counts(self) -> Mapping[EditState, int]:
         """Number of edits in each state, those of withdrawn decisions included."""
-        return {state: len(self._by_state.get(state, ())) for state in EditState}
+        return self._book.counts()
 
     def pending_edits(self) -> list[EditRecord]:
         """Return the edits that wait to be sent and whose decision still stands."""
@@ -122,17 +118,31 @@ class LedgerState:
         """Return the edits that were sent and whose outcome only reading can tell."""
         return self.edits(*_UNANSWERED)
 
+    def held_edits(self) -> list[EditRecord]:
+        """Return the edits that wait for a second look and whose decision still stands."""
+        conflicts = self.edits(EditState.CONFLICT)
+        return [r for r in conflicts if r.held and self.stands(r.edit.decision_id)]
+
     def orphaned_edits(self) -> list[EditRecord]:
         """Return applied edits whose decision was withdrawn or replaced: they may be undone."""
         return [r for r in self.edits(EditState.COMMITTED) if not self.stands(r.edit.decision_id)]
 
     def unfinished_undos(self) -> list[EditRecord]:
         """Return committed edits whose undo was sent and not answered."""
-        return [self._edits[edit_id] for edit_id in list(self._undoing)]
+        found = (self.edit(edit_id) for edit_id in list(self._book.undoing))
+        return [record for record in found if record is not None]
 
-    def undo_sent_at(self, edit_id: str) -> datetime | None:
-        """Return when the undo of an edit was sent that is not answered yet."""
-        return self._undoing.get(edit_id)
+    def undo_sent(self, edit_id: str) -> UndoSent | None:
+        """Return what is known of the undo of an edit that is not answered yet."""
+        return self._book.undoing.get(edit_id)
+
+    def row(self, key: str) -> RowRecord | None:
+        """Return the row of an annotation table with this key, if one was ever intended."""
+        return self._book.rows.get(key)
+
+    def open_rows(self) -> list[RowRecord]:
+        """Return the rows that were sent and whose outcome only reading can tell."""
+        return [self._book.rows[key] for key in list(self._book.open_rows)]
 
     def notes(self, site_id: str) -> list[NoteAdded]:
         """Return what was written about a site, oldest first."""
@@ -156,7 +166,7 @@ def apply(state: LedgerState, entry: Entry) -> LedgerState:
     elif isinstance(event, UnknownEvent):
         state.unknown_events += 1
     else:
-        _apply_to_edit(state, entry)
+        state._book.apply(entry)
     return state
 
 
@@ -216,43 +226,3 @@ def _remove(ordered: dict[str, None], key: str) -> None:
         ordered.popitem()
     else:
         del ordered[key]
-
-
-def _apply_to_edit(state: LedgerState, entry: Entry) -> None:
-    event = entry.event
-    if isinstance(event, EditQueued) and event.edit.id not in state._edits:
-        record = EditRecord(event.edit, EditState.QUEUED, entry.at)
-        state._edit_of[event.edit.decision_id] = event.edit.id
-        _keep(state, record)
-    elif isinstance(event, EditChanged) and event.edit_id in state._edits:
-        state._undoing.pop(event.edit_id, None)
-        _keep(state, _changed(state._edits[event.edit_id], event, entry))
-    elif isinstance(event, UndoSubmitted) and event.edit_id in state._edits:
-        state._undoing[event.edit_id] = entry.at
-
-
-def _changed(record: EditRecord, event: EditChanged, entry: Entry) -> EditRecord:
-    return EditRecord(
-        edit=_expecting(record.edit, event.expected_roots),
-        state=event.state,
-        changed_at=entry.at,
-        operation_id=record.operation_id if event.operation_id is None else event.operation_id,
-        new_roots=event.new_roots or record.new_roots,
-        message=event.message,
-    )
-
-
-def _expecting(edit: MergeEdit | SplitEdit, roots: tuple[int, ...]) -> MergeEdit | SplitEdit:
-    if isinstance(edit, MergeEdit) and len(roots) == 2:
-        return replace(edit, expected_roots=(roots[0], roots[1]))
-    if isinstance(edit, SplitEdit) and len(roots) == 1:
-        return replace(edit, expected_root=roots[0])
-    return edit
-
-
-def _keep(state: LedgerState, record: EditRecord) -> None:
-    before = state._edits.get(record.edit.id)
-    if before is not None:
-        _remove(state._by_state[before.state], record.edit.id)
-    state._edits[record.edit.id] = record
-    state._by_state.setdefault(record.state, {})[record.edit.id] = None

@@ -25,7 +25,8 @@ from proofreading.ledger.fold import LedgerState, apply
 
 __all__ = ["SCHEMA_VERSION", "Ledger"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: releases, verdict rows, reasons of an edit's state."""
 
 # A REPLACE would delete a row without asking the delete trigger; the insert trigger stops it.
 _SCHEMA = (
@@ -205,6 +206,9 @@ class Ledger(Closing):
                 )
             if version == 0:
                 self._create()
+            elif version < SCHEMA_VERSION:
+                # The tables are the same; only an older program must not write here any more.
+                set_schema_version(self._db, SCHEMA_VERSION)
 
     def _create(self) -> None:
         with transaction(self._db):

@@ -11,8 +11,8 @@ import pytest
 from connectome.errors import InputError, OfflineError
 from connectome.graph import MergeRequest
 from proofreading.edits import EditRecord, EditState, MergeEdit
+from proofreading.export.checks import Readiness
 from proofreading.export.protocol import Exporter
-from proofreading.export.reading import Readiness
 from proofreading.ledger.events import DecisionMade, DecisionWithdrawn, EditQueued
 from proofreading.ledger.store import Ledger
 from tests.fakes import Crash, FakeClock, Fault, MemoryGraph

@@ -13,8 +13,8 @@ from connectome.errors import EditUnknownError
 from connectome.graph import EditReceipt, GraphPoint, MergeRequest
 from connectome.offline.datastack import OfflineDatastack
 from proofreading.edits import EditState, MergeEdit
+from proofreading.export.history import present_sides
 from proofreading.export.protocol import Exporter
-from proofreading.export.reading import present_roots
 from proofreading.ledger.events import DecisionMade, EditQueued
 from proofreading.ledger.store import Ledger
 from tests.contract.volumes import CUT, ingest_tubes, tube_point
@@ -89,10 +89,9 @@ def test_merges_reach_the_service_and_come_back(
     summary = export.run()
     assert summary.count(EditState.COMMITTED) == 2
     for record, edit in zip(summary.records, edits, strict=True):
-        assert set(present_roots(datastack.graph, edit)) == set(record.new_roots)
+        assert present_sides(datastack.graph, edit).roots == set(record.new_roots)
     assert export.undo(edits[0].id).state is EditState.UNDONE
-    a, b = present_roots(datastack.graph, edits[0])
-    assert a != b
+    assert present_sides(datastack.graph, edits[0]).apart
     assert export.run().records == ()
 
 
@@ -104,7 +103,7 @@ def test_a_lost_answer_is_found_in_the_log(
     receipts = break_after_merge(monkeypatch, datastack.graph, lost)
     (record,) = exporter(ledger, datastack.graph).run().records
     assert (record.state, len(receipts)) == (EditState.COMMITTED, 1)
-    assert set(present_roots(datastack.graph, edit)) == set(receipts[0].new_roots)
+    assert present_sides(datastack.graph, edit).roots == set(receipts[0].new_roots)
     assert record.new_roots == receipts[0].new_roots
     assert record.operation_id == told(datastack.graph, receipts[0])
 
