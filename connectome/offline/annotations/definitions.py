@@ -35,7 +35,7 @@ _STRICT: dict[Kind, dict[str, Any]] = {
     Kind.IDENTIFIER: {
         "anyOf": [
             {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
-            {"type": "string", "pattern": "^[0-9]{1,18}$"},
+            {"type": "string", "pattern": "^[0-9]{1,19}$"},
         ]
     },
     Kind.POSITION: {"type": "array", "items": _FINITE, "minItems": 3, "maxItems": 3},

@@ -33,7 +33,7 @@ def violations_of(
     for error in _validator(schema_type, partial).iter_errors(dict(annotation)):
         found |= _explain(error)
     if not found:
-        found = _endless_numbers(schema_type, annotation)
+        found = _beyond_schema(schema_type, annotation)
     if not found and not partial:
         found = _upstream_violations(schema_type, annotation)
     return found
@@ -91,14 +91,16 @@ def _explain(error: ValidationError) -> Violations:
     return {".".join(path) or "annotation": [_short(error.message)]}
 
 
-def _endless_numbers(schema_type: str, annotation: Mapping[str, Any]) -> Violations:
-    """Find what JSON schema cannot: NaN is neither above nor below a bound."""
+def _beyond_schema(schema_type: str, annotation: Mapping[str, Any]) -> Violations:
+    """Find what JSON schema cannot: NaN is neither above nor below a bound, and text has none."""
     found: Violations = {}
     for column in SCHEMA_TYPES[schema_type].columns:
         value = _at(annotation, column)
         numbers = value if isinstance(value, list) else [value]
         if any(isinstance(n, float) and not math.isfinite(n) for n in numbers):
             found[".".join(column.path)] = ["This is not a number."]
+        if column.kind is Kind.IDENTIFIER and isinstance(value, str) and int(value) >= 2**63:
+            found[".".join(column.path)] = ["This is not an id of 63 bits."]
     return found
 
 
