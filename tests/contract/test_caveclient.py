@@ -9,39 +9,14 @@ import numpy as np
 import pytest
 
 from connectome.offline.service import RunningService
-from tests.contract.volumes import NAME, VOXEL_NM, tube_point
-
-
-@pytest.fixture
-def client(service: RunningService) -> Any:
-    from caveclient import CAVEclient
-
-    return CAVEclient(
-        NAME,
-        server_address=service.url,
-        auth_token=service.token,
-        max_retries=0,
-        write_server_cache=False,
-    )
-
-
-@pytest.fixture
-def graph(client: Any) -> Any:
-    return client.chunkedgraph
-
-
-def supervoxels_at(service: RunningService, *points: tuple[float, float, float]) -> list[int]:
-    from connectome.precomputed import PrecomputedSegmentation, PrecomputedVolume, supervoxel_at
-
-    url = service.engine.folder.supervoxels.resolve().as_uri()
-    segmentation = PrecomputedSegmentation(PrecomputedVolume(url))
-    return [supervoxel_at(segmentation, point) for point in points]
+from tests.contract import volumes
+from tests.contract.volumes import NAME, VOXEL_NM, supervoxels_at, tube_point
 
 
 def halves(service: RunningService, tube: int = 0) -> tuple[list[int], list[Any]]:
     """Return supervoxels and points on both sides of a tube's cut."""
-    points = [tube_point(tube, 66), tube_point(tube, 78)]
-    return supervoxels_at(service, *points), list(points)
+    ids, points = volumes.halves(service.engine.folder, tube)
+    return ids, list(points)
 
 
 def test_client_is_built_from_the_record(client: Any, service: RunningService) -> None:
@@ -70,7 +45,7 @@ def test_auth_tells_who_may_edit(client: Any, service: RunningService) -> None:
 
 def test_roots_of_one_segment_agree(graph: Any, service: RunningService) -> None:
     points = [tube_point(0, x) for x in (5, 30, 60)]
-    ids = supervoxels_at(service, *points)
+    ids = supervoxels_at(service.engine.folder, *points)
     roots = graph.get_roots(ids)
     assert roots.dtype == np.uint64
     assert len(set(ids)) == 3

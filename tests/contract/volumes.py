@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from connectome.offline.layout import DatastackFolder
 
 NAME = "offline_tubes"
 VOXEL_NM = (8.0, 8.0, 16.0)
@@ -64,6 +67,15 @@ def ingest_tubes(out: Path) -> Path:
     return out
 
 
+def supervoxels_at(folder: DatastackFolder, *points: tuple[float, float, float]) -> list[int]:
+    """Return the supervoxel under each point of a datastack, in nm."""
+    from connectome.precomputed import PrecomputedSegmentation, PrecomputedVolume, supervoxel_at
+
+    url = folder.supervoxels.resolve().as_uri()
+    segmentation = PrecomputedSegmentation(PrecomputedVolume(url))
+    return [supervoxel_at(segmentation, point) for point in points]
+
+
 def center_nm(voxel: tuple[int, int, int]) -> tuple[float, float, float]:
     """Return the centre of a voxel (x, y, z) in nm."""
     x, y, z = ((i + 0.5) * v for i, v in zip(voxel, VOXEL_NM, strict=True))
@@ -75,3 +87,11 @@ def tube_point(tube: int, x: int) -> tuple[float, float, float]:
     rows = SHAPE_ZYX[1] // _PITCH
     middle = (_PITCH + _WALL) // 2
     return center_nm((x, tube % rows * _PITCH + middle, tube // rows * _PITCH + middle))
+
+
+def halves(
+    folder: DatastackFolder, tube: int = 0
+) -> tuple[list[int], list[tuple[float, float, float]]]:
+    """Return a supervoxel and a point on each side of a tube's cut."""
+    points = [tube_point(tube, 66), tube_point(tube, 78)]
+    return supervoxels_at(folder, *points), points
