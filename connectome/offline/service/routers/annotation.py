@@ -10,7 +10,7 @@ from functools import wraps
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from connectome.offline.annotations import INSERT_LIMIT, PERMISSIONS, TableMetadata
+from connectome.offline.annotations import TableMetadata
 from connectome.offline.annotations.errors import (
     AnnotationError,
     SchemaError,
@@ -18,9 +18,17 @@ from connectome.offline.annotations.errors import (
     TableMissingError,
     TooManyRowsError,
 )
-from connectome.offline.service.about import IDS, INTEGER, About, Schema, array_of, fields
+from connectome.offline.service.about import IDS, INTEGER, About, array_of, fields
+from connectome.offline.service.annotation_about import (
+    ANNOTATIONS,
+    CHANGES,
+    FLAT_ROW,
+    METADATA,
+    NAME,
+    NEW_TABLE,
+    ROW_ID,
+)
 from connectome.offline.service.annotation_wire import (
-    AXES,
     notice_header,
     read_annotations,
     read_changes,
@@ -170,58 +178,6 @@ def _writable(state: ServiceState, call: Call) -> str:
     return known.name
 
 
-_STRING: Schema = {"type": "string"}
-_MAYBE: Schema = {"type": ["string", "null"]}
-_ROW_ID: Schema = {"type": "integer", "minimum": 1}
-_PERMISSION: Schema = {"type": "string", "enum": list(PERMISSIONS)}
-_SIZE: Schema = {"type": "number", "exclusiveMinimum": 0}
-_CHANGES: dict[str, Schema] = {
-    "description": _STRING,
-    "read_permission": _PERMISSION,
-    "write_permission": _PERMISSION,
-    "user_id": INTEGER,
-    "notice_text": _STRING,
-    "flat_segmentation_source": _STRING,
-}
-_REFERENCE: Schema = {
-    "type": "object",
-    "properties": {
-        "reference_table": _STRING,
-        "track_target_id_updates": {"type": ["boolean", "null"]},
-    },
-}
-_NEW_TABLE: Schema = {
-    "type": "object",
-    "properties": {**_CHANGES, **dict.fromkeys(AXES, _SIZE), "table_metadata": _REFERENCE},
-    "required": ["description", *AXES],
-}
-_METADATA = fields(
-    id=_ROW_ID,
-    table_name=_STRING,
-    schema_type=_STRING,
-    valid={"type": "boolean"},
-    created=_STRING,
-    deleted=_MAYBE,
-    last_modified=_STRING,
-    user_id=_STRING,
-    description=_STRING,
-    notice_text=_MAYBE,
-    reference_table=_MAYBE,
-    flat_segmentation_source=_MAYBE,
-    read_permission=_PERMISSION,
-    write_permission=_PERMISSION,
-    **dict.fromkeys(AXES, _SIZE),
-)
-_FLAT_ROW = fields(
-    id=_ROW_ID,
-    created=_STRING,
-    deleted=_MAYBE,
-    superceded_id={"type": ["integer", "null"]},
-    valid={"type": "boolean"},
-)
-_ANNOTATIONS = fields(
-    annotations={"type": "array", "items": {"type": "object"}, "maxItems": INSERT_LIMIT}
-)
 _A = "/annotation/api/v2/aligned_volume/{volume}/table"
 _T = f"{_A}/{{annotation_table}}"
 _WRITE = Access.WRITE
@@ -232,7 +188,7 @@ ROUTES: tuple[BaseRoute, ...] = (
         about=About(
             "The names of the annotation tables.",
             query={"timestamp": {"type": "string", "description": "As of this UTC time."}},
-            answer=array_of(_STRING),
+            answer=array_of(NAME),
         ),
     ),
     route(
@@ -242,7 +198,7 @@ ROUTES: tuple[BaseRoute, ...] = (
         ("POST",),
         about=About(
             "Make a table; the answer is its name.",
-            body=fields(table_name=_STRING, schema_type=_STRING, metadata=_NEW_TABLE),
+            body=fields(table_name=NAME, schema_type=NAME, metadata=NEW_TABLE),
         ),
     ),
     route(
@@ -252,14 +208,14 @@ ROUTES: tuple[BaseRoute, ...] = (
         ("PUT",),
         about=About(
             "Change what is said about a table.",
-            body=fields(table_name=_STRING, metadata={"type": "object", "properties": _CHANGES}),
-            answer=_METADATA,
+            body=fields(table_name=NAME, metadata={"type": "object", "properties": CHANGES}),
+            answer=METADATA,
         ),
     ),
     route(
         _T,
         _describe,
-        about=About("What is known about a table.", answer=_METADATA, status=201),
+        about=About("What is known about a table.", answer=METADATA, status=201),
     ),
     route(
         _T,
@@ -279,7 +235,7 @@ ROUTES: tuple[BaseRoute, ...] = (
         about=About(
             "Rows by their ids, flat.",
             query={"annotation_ids": {"type": "string", "description": "Ids, with commas."}},
-            answer=array_of(_FLAT_ROW),
+            answer=array_of(FLAT_ROW),
         ),
     ),
     route(
@@ -287,7 +243,7 @@ ROUTES: tuple[BaseRoute, ...] = (
         _post,
         _WRITE,
         ("POST",),
-        about=About("Write new rows.", body=_ANNOTATIONS, answer=array_of(_ROW_ID)),
+        about=About("Write new rows.", body=ANNOTATIONS, answer=array_of(ROW_ID)),
     ),
     route(
         f"{_T}/annotations",
@@ -296,8 +252,8 @@ ROUTES: tuple[BaseRoute, ...] = (
         ("PUT",),
         about=About(
             "Replace rows; the answer has the new id of each old one.",
-            body=_ANNOTATIONS,
-            answer={"type": "object", "additionalProperties": _ROW_ID},
+            body=ANNOTATIONS,
+            answer={"type": "object", "additionalProperties": ROW_ID},
         ),
     ),
     route(
@@ -305,6 +261,6 @@ ROUTES: tuple[BaseRoute, ...] = (
         _delete,
         _WRITE,
         ("DELETE",),
-        about=About("End rows.", body=fields(annotation_ids=IDS), answer=array_of(_ROW_ID)),
+        about=About("End rows.", body=fields(annotation_ids=IDS), answer=array_of(ROW_ID)),
     ),
 )
