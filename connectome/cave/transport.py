@@ -122,6 +122,7 @@ def _refuse_redirect(response: requests.Response, *, edit: bool) -> None:
 
     The services of CAVE redirect only to a page for logging in.
     """
+    response.close()
     if edit:
         raise requests.TooManyRedirects("an edit was redirected", response=response)
     raise AuthError(
