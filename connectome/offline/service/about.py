@@ -72,6 +72,10 @@ class About:
         Schema of the answer when all went well: `BINARY`, or that of JSON.
     status : int
         The HTTP status of that answer.
+    path : mapping
+        Schema of parameters of the path that are not what their names say.
+    errors : mapping
+        More statuses that a request may be answered with, each with a sentence.
     """
 
     summary: str
@@ -79,3 +83,5 @@ class About:
     body: Schema | None = None
     answer: Schema | None = None
     status: int = 200
+    path: Mapping[str, Schema] = field(default_factory=dict)
+    errors: Mapping[int, str] = field(default_factory=dict)
