@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from tests.contract.volumes import NAME, halves, ingest_tubes
 if TYPE_CHECKING:
     from connectome.offline.service import RunningService
 
-Ends = tuple[list[int], list[tuple[float, ...]]]
+Ends = tuple[list[int], Sequence[tuple[float, ...]]]
 """Two supervoxels of different objects, and a position in nm in each."""
 
 

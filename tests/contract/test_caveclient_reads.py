@@ -108,7 +108,7 @@ def test_bounds_choose_by_chunk(graph: Any, edited_root: int) -> None:
 def test_level2_graph_is_connected(graph: Any, edited_root: int) -> None:
     level2 = set(graph.get_leaves(edited_root, stop_layer=2).tolist())
     edges = graph.level2_chunk_graph(edited_root)
-    found = nx.Graph([tuple(edge) for edge in edges])
+    found: Any = nx.Graph([tuple(edge) for edge in edges])
     assert set(found) == level2
     assert nx.is_connected(found)
     size = graph.segmentation_info["graph"]["chunk_size"]
