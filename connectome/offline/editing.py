@@ -1,10 +1,8 @@
-"""What a merge, undo or redo switches, and when it is refused. Free of I/O."""
+"""What a merge switches, when it is refused, and how the log tells an edit. Free of I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 
@@ -12,16 +10,14 @@ from connectome.graph import Ids
 from connectome.offline.base import Rows
 from connectome.offline.reading import ancestors
 from connectome.offline.refusal import GraphRefusalError
-from connectome.offline.rewiring import Switches
 from connectome.offline.state import GraphState
 from connectome.offline.store import Operation
 
 __all__ = [
     "check_merge",
-    "checked_switches",
     "details_of",
     "edges_between",
-    "reverted_request",
+    "rows_near",
 ]
 
 
@@ -58,11 +54,33 @@ def edges_between(
         The graph.
     pair : ndarray, shape (2,), uint64
         A supervoxel of each object.
+    coords, reach
+        See `rows_near`.
+    """
+    rows = rows_near(state, coords, reach, active=False)
+    a, b = state.edge_ends(rows)
+    one, other = ancestors(state, pair, None)
+    root_a, root_b = state.l2_root[state.sv_l2[a]], state.l2_root[state.sv_l2[b]]
+    joins = ((root_a == one) & (root_b == other)) | ((root_a == other) & (root_b == one))
+    return np.asarray(rows[joins], dtype=np.int64)
+
+
+def rows_near(
+    state: GraphState, coords: list[list[int]], reach: tuple[int, int, int], *, active: bool
+) -> Rows:
+    """Return the active or inactive edges with both ends near some points.
+
+    Parameters
+    ----------
+    state : GraphState
+        The graph.
     coords : list
-        The two points, voxels (x, y, z).
+        The points, voxels (x, y, z).
     reach : tuple of int
         How far beyond the points the box goes, voxels (x, y, z); chunks that meet the
         box count whole.
+    active : bool
+        Which edges.
     """
     base = state.base
     low = [min(c) - r for c, r in zip(zip(*coords, strict=True), reach, strict=True)]
@@ -72,45 +90,12 @@ def edges_between(
     spans = [np.arange(f, e) for f, e in zip(first, last, strict=True)]
     chunks = np.stack(np.meshgrid(*spans, indexing="ij"), axis=-1).reshape(-1, 3)
     rows = np.concatenate([base.rows_from_chunks(chunks), state.fake_rows])
-    rows = rows[~state.edge_active[rows]]
-    a, b = state.edge_ends(rows)
-    one, other = ancestors(state, pair, None)
-    root_a, root_b = state.l2_root[state.sv_l2[a]], state.l2_root[state.sv_l2[b]]
-    joins = ((root_a == one) & (root_b == other)) | ((root_a == other) & (root_b == one))
-    for end in (a, b):
+    rows = rows[state.edge_active[rows] == active]
+    near = np.ones(len(rows), dtype=np.bool_)
+    for end in state.edge_ends(rows):
         chunk = base.layout.chunk_of(base.sv_ids[end], 1)
-        joins &= ((chunk >= first) & (chunk < last)).all(axis=1)
-    return np.asarray(rows[joins], dtype=np.int64)
-
-
-def checked_switches(state: GraphState, on: Rows, off: Rows) -> Switches:
-    """Return the switches of an undo or redo.
-
-    Raises
-    ------
-    GraphRefusalError
-        400 if later edits leave no room for it.
-    """
-    a, b = state.edge_ends(np.concatenate([on, off]))
-    root_a, root_b = state.l2_root[state.sv_l2[a]], state.l2_root[state.sv_l2[b]]
-    if len(off):
-        if not state.edge_active[off].all():
-            raise GraphRefusalError(400, "All edges must exist.")
-        if len(np.unique(np.concatenate([root_a, root_b]))) != 1:
-            raise GraphRefusalError(400, "Supervoxels must belong to the same object.")
-    elif bool((root_a == root_b).all()):
-        raise GraphRefusalError(400, "Supervoxels must belong to different objects.")
-    return Switches.of(on=on[~state.edge_active[on]], off=off)
-
-
-def reverted_request(request: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Return what the log says of an undo or redo of a request.
-
-    An undo removes the edges that were asked to be added, and the reverse.
-    """
-    other = {"added_edges": "removed_edges", "removed_edges": "added_edges"}
-    names = other if kind == "undo" else {}
-    return {names.get(key, key): value for key, value in request.items()}
+        near &= ((chunk >= first) & (chunk < last)).all(axis=1)
+    return np.asarray(rows[near], dtype=np.int64)
 
 
 def details_of(operation: Operation) -> dict[str, object]:
@@ -126,9 +111,12 @@ def details_of(operation: Operation) -> dict[str, object]:
     }
     if operation.target is not None:
         details[f"{operation.kind}_operation_id"] = operation.target
-    for name in ("source_coords", "sink_coords"):
+    for name in ("source_coords", "sink_coords", "bb_offset"):
         if name in operation.request:
             details[name] = operation.request[name]
+    for name in ("source_ids", "sink_ids"):
+        if name in operation.request:
+            details[name] = [int(node) for node in operation.request[name]]
     for name in ("added_edges", "removed_edges"):
         if name in operation.request:
             details[name] = [[int(a), int(b)] for a, b in operation.request[name]]

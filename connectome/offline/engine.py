@@ -1,4 +1,4 @@
-"""The chunked graph of an offline datastack: reads, merges, undo and redo.
+"""The chunked graph of an offline datastack: reads, merges, splits, undo and redo.
 
 Reads work on an immutable state and are never blocked. Edits are written one at a time,
 each in one transaction, before they can be seen. Several threads, and several processes
@@ -8,26 +8,26 @@ on one folder, see each other's edits.
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.graph import GraphPoint, Ids, OperationStatus
-from connectome.offline import editing, history, reading
+from connectome.graph import GraphPoint, Ids
+from connectome.offline import editing, history, reading, splitting
 from connectome.offline.base import BaseGraph
 from connectome.offline.history import RootLineage
 from connectome.offline.ids import ChunkLayout, layer_of
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.lookup import SupervoxelReader, nearest_supervoxel
 from connectome.offline.refusal import GraphRefusalError
-from connectome.offline.rewiring import Switches, rewire
+from connectome.offline.rewiring import Switches
 from connectome.offline.seams import Seams
+from connectome.offline.splitting import Cut
 from connectome.offline.state import GraphState
-from connectome.offline.store import EditStore, Operation, write_operation, write_record
+from connectome.offline.store import EditStore, Operation
+from connectome.offline.writer import Edit, EditWriter, Written
 
 __all__ = ["MERGE_BOX_NM", "GraphEngine", "GraphRefusalError", "OperationResult", "to_ms"]
 
@@ -38,7 +38,6 @@ Production takes 240 x 240 x 24 voxels; at its usual 4 x 4 x 40 nm that is 960 n
 """
 
 MAX_CHUNK_DISTANCE = 3
-_Plan = Callable[[GraphState], Switches]
 _PAST_STATES = 4
 
 
@@ -68,7 +67,7 @@ class GraphEngine:
         self.layout: ChunkLayout = base.layout
         self._base = base
         self._store = store
-        self._seams = seams
+        self._writer = EditWriter(store, base.layout.n_layers, seams)
         self._edit_lock = threading.Lock()
         self._state_lock = threading.Lock()
         self._state = GraphState.start(base)
@@ -291,7 +290,64 @@ class GraphEngine:
             rows = editing.edges_between(state, pair, coords, self._reach)
             return Switches.of(on=rows) if len(rows) else Switches.of(fakes=pair.reshape(1, 2))
 
-        return self._edit("merge", None, user, request, plan)
+        return self._edit(Edit("merge", user, request, plan))
+
+    def split(
+        self,
+        sources: Sequence[GraphPoint],
+        sinks: Sequence[GraphPoint],
+        user: str,
+        *,
+        mincut: bool = True,
+    ) -> OperationResult:
+        """Cut an object so that sources and sinks come apart near the points.
+
+        Only edges in chunks within `MERGE_BOX_NM` of the points can be cut, so an object
+        that holds together elsewhere stays one: the result has a single new root then.
+
+        Parameters
+        ----------
+        sources, sinks : sequence of GraphPoint
+            Points on both sides.
+        user : str
+            Whom the log names.
+        mincut : bool
+            Find the edges to remove by the multicut; if false, remove the edge between
+            each source and the sink at the same place of its list.
+
+        Raises
+        ------
+        GraphRefusalError
+            If the graph refuses; nothing has changed then.
+        """
+        cut = self._cut(sources, sinks)
+
+        def plan(state: GraphState) -> Switches:
+            if mincut:
+                return Switches.of(off=splitting.minimum_cut(state, cut))
+            return Switches.of(off=splitting.listed_rows(state, cut.sources, cut.sinks))
+
+        return self._edit(Edit("split", user, cut.request(), plan))
+
+    def preview_split(
+        self, sources: Sequence[GraphPoint], sinks: Sequence[GraphPoint]
+    ) -> tuple[list[Ids], bool]:
+        """Return what a split would do to the supervoxels near its points; a read.
+
+        Returns
+        -------
+        parts : list of ndarray
+            Supervoxels of each part: first the one with the most sources, then the one
+            with the most sinks.
+        illegal : bool
+            Whether `split` would refuse because of what the cut leaves.
+
+        Raises
+        ------
+        GraphRefusalError
+            400 if the points cannot be cut apart, 500 if there is nothing to cut.
+        """
+        return splitting.parts_after(self.state, self._cut(sources, sinks))
 
     def undo(self, operation_id: int, user: str) -> OperationResult:
         """Take an edit back; new ids are made. Undoing an undo does the edit again.
@@ -329,6 +385,14 @@ class GraphEngine:
 
     # Inside
 
+    def _cut(self, sources: Sequence[GraphPoint], sinks: Sequence[GraphPoint]) -> Cut:
+        one, other = (
+            np.asarray([self.resolve(point) for point in side], dtype=np.uint64)
+            for side in (sources, sinks)
+        )
+        coords = ([self._voxel(p) for p in sources], [self._voxel(p) for p in sinks])
+        return Cut(one, other, coords[0], coords[1], self._reach)
+
     def _publish(self, state: GraphState) -> None:
         with self._state_lock:
             if state.last_operation > self._state.last_operation:
@@ -352,59 +416,23 @@ class GraphEngine:
         return [int(p // v) for p, v in zip(point.position_nm, voxel, strict=True)]
 
     def _revert(self, operation_id: int, user: str, kind: str) -> OperationResult:
-        with self._edit_lock, self._store.transaction() as via:
-            found = self._store.operations([operation_id], via=via).get(operation_id)
-            if found is not None and found.target is not None:
-                # Undoing an undo is a redo of the edit it undid, and so on.
-                kind = "redo" if (found.kind == "undo") == (kind == "undo") else "undo"
-                found = self._store.operations([found.target], via=via).get(found.target)
-            last = None if found is None else self._store.last_on_target(found.id, via)
-        undone = last == "undo"
-        if found is None or found.status != OperationStatus.SUCCESS or undone == (kind == "undo"):
-            return _NOTHING
-        on, off = (found.off, found.on) if kind == "undo" else (found.on, found.off)
+        with self._edit_lock:
+            written = self._writer.revert(self._state, operation_id, user, kind)
+        return _NOTHING if written is None else self._done(written)
 
-        def plan(state: GraphState) -> Switches:
-            return editing.checked_switches(state, on, off)
+    def _edit(self, edit: Edit) -> OperationResult:
+        with self._edit_lock:
+            written = self._writer.write(self._state, edit)
+        return self._done(written)
 
-        return self._edit(kind, found.id, user, editing.reverted_request(found.request, kind), plan)
-
-    def _edit(
-        self, kind: str, target: int | None, user: str, request: dict[str, Any], plan: _Plan
-    ) -> OperationResult:
-        none = np.zeros(0, dtype=np.int64)
-        refusal: GraphRefusalError | None = None
-        with self._edit_lock, self._store.transaction() as via:
-            known = self._state
-            state = known.advance(self._store.records(known.last_operation, via=via))
-            last_id, last_ms = self._store.last_row(via)
-            number, ms = last_id + 1, max(_now_ms(), last_ms + 1, state.last_ms + 1)
-            row = (number, kind, target, user, ms)
-            try:
-                switches = self._seams.switches(state, plan(state))
-            except GraphRefusalError as error:
-                # The production keeps a row of what it refused, and so uses up the number.
-                refusal, status = error, OperationStatus.CREATED
-                refused = Operation(*row, status, error.message, request, none, none)
-                write_operation(via, refused)
-            else:
-                record = rewire(state, switches, number, ms)
-                done = Operation(*row, 0, "", request, record.on, record.off)
-                write_operation(via, done)
-                write_record(
-                    via, record, first_fake=len(state.edge_active), top=self.layout.n_layers
-                )
-        if refusal is not None:
-            raise refusal
-        self._publish(state.advance([record]))
+    def _done(self, written: Written) -> OperationResult:
+        record = written.record
+        self._publish(written.before.advance([record]))
         new_l2 = tuple(node for node, _ in record.new_l2)
-        return OperationResult(number, tuple(root for root, _ in record.new_roots), new_l2)
+        new_roots = tuple(root for root, _ in record.new_roots)
+        return OperationResult(record.operation_id, new_roots, new_l2)
 
 
 def to_ms(seconds: float) -> int:
     """Return whole milliseconds; a microsecond of tolerance absorbs what floats lose."""
     return int((seconds * 1e6 + 1) // 1000)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

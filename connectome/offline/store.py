@@ -173,12 +173,13 @@ class EditStore:
             ids = [int(row[0]) for row in self._reader.execute("SELECT id FROM operation")]
             return list(_read_operations(self._reader, sorted(ids)).values())
 
-    def last_on_target(self, target: int, via: sqlite3.Connection) -> str | None:
-        """Return the kind of the last applied undo or redo of an operation."""
+    def last_on_target(self, target: int, via: sqlite3.Connection) -> tuple[int, str] | None:
+        """Return number and kind of the last applied undo or redo of an operation."""
         row = via.execute(
-            "SELECT kind FROM operation WHERE target=? AND status=0 ORDER BY id DESC", (target,)
+            "SELECT id, kind FROM operation WHERE target=? AND status=0 ORDER BY id DESC",
+            (target,),
         ).fetchone()
-        return None if row is None else str(row[0])
+        return None if row is None else (int(row[0]), str(row[1]))
 
     def last_operation_at(self, ms: int) -> int:
         """Return the number of the last edit applied by a time, 0 if none."""

@@ -231,11 +231,12 @@ def problems(draw: st.DrawFn) -> tuple[list[Edge], list[float], list[int], list[
     kind = draw(st.sampled_from(["free", "tied", "quanta", "mixed"]))
     finite = {"free": FREE, "tied": TIED, "quanta": QUANTA, "mixed": FREE | TIED}[kind]
     affinity = finite | st.just(INF) if draw(st.booleans()) else finite
-    chain = [(BASE + k, BASE + k + 1) for k in range(n - 1)] if draw(st.booleans()) else []
+    chained = draw(st.sampled_from([True, True, False]))
+    chain = [(BASE + k, BASE + k + 1) for k in range(n - 1)] if chained else []
     more = draw(st.lists(st.tuples(vertex, vertex), min_size=1, max_size=34))
     edges = [*chain, *more]
     weights = draw(st.lists(affinity, min_size=len(edges), max_size=len(edges)))
-    order = draw(st.permutations(range(BASE, BASE + n)))
+    order = draw(st.permutations(sorted(set(itertools.chain.from_iterable(edges)))))
     n_source, n_sink = draw(st.integers(1, 3)), draw(st.integers(1, 3))
     sources, sinks = order[:n_source], order[n_source : n_source + n_sink]
     return edges, [float(np.float32(w)) for w in weights], list(sources), list(sinks or order[:1])
