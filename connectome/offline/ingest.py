@@ -301,11 +301,10 @@ def _write_volumes(
         write_em(folder.em, inputs.em, voxel_nm, chunk)
     progress("writing the supervoxels", 0.0)
     of_number = np.append(np.uint64(0), ids)
-    write_segmentation(folder.supervoxels, of_number[numbers], voxel_nm, chunk)
+    write_segmentation(folder.supervoxels, numbers, voxel_nm, chunk, of_number)
     if inputs.groundtruth is not None:
         progress("writing the ground truth", 0.0)
-        truth = inputs.groundtruth.astype(np.uint64)
-        write_segmentation(folder.groundtruth, truth, voxel_nm, chunk)
+        write_segmentation(folder.groundtruth, inputs.groundtruth, voxel_nm, chunk)
 
 
 def _summary(
