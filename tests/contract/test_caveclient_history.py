@@ -269,6 +269,22 @@ def test_ids_that_were_valid(graph: Any, story: Story) -> None:
     assert valid.tolist() == [False, True]
 
 
+def test_every_layer_of_the_whole_object_leads_back_to_it(graph: Any, story: Story) -> None:
+    top = graph.segmentation_info["graph"]["n_layers"]
+    level2 = graph.get_leaves(story.last, stop_layer=2).tolist()
+    leaves = graph.get_leaves(story.last)
+    # Nodes lie in layers 1, 2 and the top only: a level-2 node is a child of its root, and
+    # what stands for it in every layer between. So the shares of overlap are right.
+    for layer in range(2, top):
+        assert graph.get_leaves(story.last, stop_layer=layer).tolist() == level2
+        assert set(graph.get_roots(leaves, stop_layer=layer).tolist()) == set(level2)
+    assert graph.get_children(story.last).tolist() == level2
+    assert set(graph.get_roots(leaves, stop_layer=top).tolist()) == {story.last}
+    old = story.roots[MERGE][0]
+    for stop in (None, 1, 2, top - 1):
+        assert graph.suggest_latest_roots(old, stop_layer=stop) == story.last
+
+
 def test_covers_of_whole_objects(graph: Any, story: Story) -> None:
     level2 = graph.get_leaves(story.last, stop_layer=2)
     assert graph.get_minimal_covering_nodes([int(n) for n in level2]).tolist() == [story.last]
