@@ -17,7 +17,9 @@ from connectome.offline.annotations import AnnotationStore
 from connectome.offline.engine import GraphEngine
 from connectome.offline.l2_store import L2Store
 from connectome.offline.layout import DatastackFolder
+from connectome.offline.live_tables import LiveTables
 from connectome.offline.meshing import MeshStore
+from connectome.offline.remeshing import Remesher
 from connectome.offline.service.app import ROUTE_NAMES, build_app
 from connectome.offline.service.connections import Limits
 from connectome.offline.service.faults import Faults
@@ -139,6 +141,9 @@ def serve(
         resources.callback(listener.close)
         engine = GraphEngine.open(opened, seams=faults.seams)
         resources.callback(engine.close)
+        meshes, mesh_lock = MeshStore(opened), threading.Lock()
+        remesher = Remesher(engine, meshes, mesh_lock)
+        resources.callback(remesher.close)
         l2 = L2Store(engine)
         resources.callback(l2.close)
         skeletons = SkeletonStore(engine, l2)
@@ -153,10 +158,13 @@ def serve(
             allowed_origins=frozenset(allowed_origins),
             folder=opened,
             engine=engine,
-            meshes=MeshStore(opened),
+            meshes=meshes,
+            remesher=remesher,
+            mesh_lock=mesh_lock,
             l2=l2,
             skeletons=skeletons,
             annotations=annotations,
+            live=LiveTables(engine, annotations),
             states=states,
             token=token or secrets.token_hex(16),
             faults=faults,

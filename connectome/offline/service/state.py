@@ -10,9 +10,11 @@ from connectome.offline.annotations import AnnotationStore
 from connectome.offline.engine import GraphEngine
 from connectome.offline.l2_store import L2Store
 from connectome.offline.layout import DatastackFolder
+from connectome.offline.live_tables import LiveTables
 from connectome.offline.meshing import MeshStore
-from connectome.offline.skeleton_store import SkeletonStore
+from connectome.offline.remeshing import Remesher
 from connectome.offline.service.faults import Faults
+from connectome.offline.skeleton_store import SkeletonStore
 from connectome.offline.states import StateStore
 
 __all__ = ["VERSION", "Capability", "ServiceState"]
@@ -66,12 +68,18 @@ class ServiceState(Capability):
         The one writer of the graph.
     meshes : MeshStore
         Surfaces of level-2 nodes.
+    remesher : Remesher
+        Makes those of new nodes in the background.
+    mesh_lock : threading.Lock
+        Held while one of them is being made.
     l2 : L2Store
         Places, sizes and shapes of level-2 nodes.
     skeletons : SkeletonStore
         Skeletons, kept or traced.
     annotations : AnnotationStore
         Annotation tables.
+    live : LiveTables
+        The same, joined with the graph.
     states : StateStore
         Viewer states that were posted.
     token : str
@@ -83,13 +91,15 @@ class ServiceState(Capability):
     folder: DatastackFolder
     engine: GraphEngine
     meshes: MeshStore
+    remesher: Remesher
+    mesh_lock: threading.Lock = field(repr=False)
     l2: L2Store
     skeletons: SkeletonStore
     annotations: AnnotationStore
+    live: LiveTables
     states: StateStore
     token: str = field(repr=False)
     faults: Faults = field(default_factory=Faults, repr=False)
-    mesh_lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def is_token(self, text: str) -> bool:
         """Compare in constant time."""
