@@ -182,6 +182,11 @@ class MemoryGraph:
             self.far.add(frozenset((a, b)))
         return self._apply(user, {self._root[a], self._root[b]}, added=((a, b),))
 
+    def bond(self, a: int, b: int) -> None:
+        """Add one more connection inside an object."""
+        assert self._root[a] == self._root[b]
+        self._bonds.add(frozenset((a, b)))
+
     def cut(self, request: SplitRequest, user: str = "me") -> EditReceipt:
         """Apply a cut, as a person with another program would."""
         bonds = self._cut(request)

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-
 import pytest
 
 from connectome.errors import InputError, OfflineError
@@ -15,40 +11,9 @@ from proofreading.export.checks import Readiness
 from proofreading.export.protocol import Exporter
 from proofreading.ledger.events import DecisionMade, DecisionWithdrawn, EditQueued
 from proofreading.ledger.store import Ledger
-from tests.fakes import Crash, FakeClock, Fault, MemoryGraph
+from tests.fakes import Crash, Fault
+from tests.unit.export.scene import Scene
 from tests.unit.ledger.build import a_decision, a_merge
-
-
-@dataclass
-class Scene:
-    """A ledger with queued merges of 1-2, 3-4 … and a graph of ten supervoxels."""
-
-    ledger: Ledger
-    graph: MemoryGraph
-    clock: FakeClock
-    exporter: Exporter
-
-    def queue(self, number: int, a: int, b: int) -> MergeEdit:
-        edit = a_merge(number, a, b, (self.graph.root_of(a), self.graph.root_of(b)))
-        self.ledger.append(DecisionMade(a_decision(number, site=number)))
-        self.ledger.append(EditQueued(edit))
-        return edit
-
-    def record(self, number: int = 1) -> EditRecord:
-        record = self.ledger.state.edit(f"edit-{number}")
-        assert record is not None
-        return record
-
-    def merges_sent(self) -> int:
-        return sum(isinstance(sent, MergeRequest) for sent in self.graph.sent)
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    clock = FakeClock()
-    graph = MemoryGraph(range(1, 11), clock)
-    with Ledger.open(tmp_path / "ledger.sqlite", clock=clock) as ledger:
-        yield Scene(ledger, graph, clock, Exporter(ledger, graph, clock=clock, wait=clock.wait))
 
 
 def test_a_merge_is_journalled_sent_once_and_committed(scene: Scene) -> None:
