@@ -47,20 +47,31 @@ def protocol_within(limits: Limits) -> type[asyncio.Protocol]:
     return type("LimitedProtocol", (_LimitedProtocol,), {"limits": limits})
 
 
+async def _too_long(scope: Any, receive: Any, send: Any) -> None:
+    error = WireError(431, "The request's head is too long.", headers={"Connection": "close"})
+    await error_reply(error, time.monotonic())(scope, receive, send)
+
+
 class _LimitedProtocol(H11Protocol):
     limits: Limits
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        # uvicorn writes addresses, and so tokens in queries, into the log of any program
+        # that has one, whatever its configuration says.
+        self.access_log = False
         self._app = self.app
-        self.app = self._with_abort
+        self.app = self._checked
         self._deadline: asyncio.TimerHandle | None = None
         self._waits_for: object = None
 
-    async def _with_abort(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand the way to cut the connection to the application."""
+    async def _checked(self, scope: Any, receive: Any, send: Any) -> None:
+        """Refuse a long head; hand the way to cut the connection to the application."""
         scope.setdefault("extensions", {})[ABORT] = self.transport.abort
-        await self._app(scope, receive, send)
+        length = len(scope["raw_path"]) + len(scope["query_string"])
+        length += sum(len(name) + len(value) for name, value in scope["headers"])
+        app = _too_long if length > self.limits.head_bytes else self._app
+        await app(scope, receive, send)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
