@@ -7,8 +7,9 @@ on one folder, see each other's edits.
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,8 @@ from connectome.offline.store import EditStore, Operation
 from connectome.offline.writer import Edit, EditWriter, Written
 
 __all__ = ["MERGE_BOX_NM", "GraphEngine", "GraphRefusalError", "OperationResult", "to_ms"]
+
+_LOG = logging.getLogger(__name__)
 
 MERGE_BOX_NM = 960.0
 """A merge activates edges within this distance of its points along each axis.
@@ -72,6 +75,7 @@ class GraphEngine:
         self._state_lock = threading.Lock()
         self._state = GraphState.start(base)
         self._past: dict[int, GraphState] = {}
+        self._listeners: dict[object, Callable[[OperationResult], None]] = {}
         self._version = -1
         x, y, z = (round(MERGE_BOX_NM / v) for v in folder.manifest.resolution_nm)
         self._reach = (x, y, z)
@@ -98,6 +102,22 @@ class GraphEngine:
         """Close the files."""
         with self._edit_lock:
             self._store.close()
+
+    def on_edit(self, listener: Callable[[OperationResult], None]) -> Callable[[], None]:
+        """Tell a listener of each edit of this engine, and return what ends that.
+
+        It is called once the edit is committed and can be read, on the thread of the edit,
+        and must return at once. Edits of other processes are not told.
+        """
+        key = object()
+        with self._state_lock:
+            self._listeners[key] = listener
+
+        def forget() -> None:
+            with self._state_lock:
+                self._listeners.pop(key, None)
+
+        return forget
 
     # Reads
 
@@ -430,7 +450,18 @@ class GraphEngine:
         self._publish(written.before.advance([record]))
         new_l2 = tuple(node for node, _ in record.new_l2)
         new_roots = tuple(root for root, _ in record.new_roots)
-        return OperationResult(record.operation_id, new_roots, new_l2)
+        result = OperationResult(record.operation_id, new_roots, new_l2)
+        self._tell(result)
+        return result
+
+    def _tell(self, result: OperationResult) -> None:
+        with self._state_lock:
+            listeners = list(self._listeners.values())
+        for listener in listeners:
+            try:
+                listener(result)
+            except Exception:  # noqa: BLE001 - committed: nobody may take the edit for failed
+                _LOG.exception("a listener failed after operation %s", result.operation_id)
 
 
 def to_ms(seconds: float) -> int:

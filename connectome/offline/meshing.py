@@ -25,6 +25,8 @@ from connectome.offline.surfaces import decode, encode, extend_into_rim, grid_si
 __all__ = ["ChunkMesher", "MeshStore"]
 
 _T = TypeVar("_T", bound=np.generic)
+_TURNS = 64
+"""So many fragments can be made at once; two makers never make the same one."""
 _NAME = re.compile(r"(\d{1,20}):0:(\d+-\d+_\d+-\d+_\d+-\d+)")
 
 
@@ -40,6 +42,7 @@ class MeshStore:
         self._layout = folder.layout
         self._voxel_nm = folder.manifest.resolution_nm
         self._reader = SupervoxelReader(folder.supervoxels, folder.scale)
+        self._making = [threading.Lock() for _ in range(_TURNS)]
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -76,11 +79,21 @@ class MeshStore:
             return []
         found = []
         for l2 in engine.leaves(node, stop_layer=2).tolist():
-            name = self.name_of(l2)
-            if not self.path_of(name).is_file():
-                self._make(engine, node, l2)
-            found.append((l2, name))
+            self._make_once(engine, node, l2)
+            found.append((l2, self.name_of(l2)))
         return found
+
+    def make(self, engine: GraphEngine, l2: int) -> None:
+        """Make the fragment of an L2 node, current or replaced, if it is missing.
+
+        Raises
+        ------
+        GraphRefusalError
+            If there is no such node.
+        StorageError
+            If it cannot be written.
+        """
+        self._make_once(engine, l2, l2)
 
     def name_of(self, l2: int) -> str:
         """Return the name of a fragment on the wire."""
@@ -117,6 +130,15 @@ class MeshStore:
         """Write one fragment."""
         data = encode(mesh, grid_size_nm(self._voxel_nm))
         _write_file(self.path_of(self.name_of(l2)), data)
+
+    def _make_once(self, engine: GraphEngine, node: int, l2: int) -> None:
+        path = self.path_of(self.name_of(l2))
+        if path.is_file():
+            return
+        # Viewers ask again and again while a surface is being made: one maker is enough.
+        with self._making[l2 % _TURNS]:
+            if not path.is_file():
+                self._make(engine, node, l2)
 
     def _make(self, engine: GraphEngine, node: int, l2: int) -> None:
         """Make the missing fragment of one L2 node of a node."""

@@ -141,8 +141,8 @@ def serve(
         resources.callback(listener.close)
         engine = GraphEngine.open(opened, seams=faults.seams)
         resources.callback(engine.close)
-        meshes, mesh_lock = MeshStore(opened), threading.Lock()
-        remesher = Remesher(engine, meshes, mesh_lock)
+        meshes = MeshStore(opened)
+        remesher = Remesher(engine, meshes)
         resources.callback(remesher.close)
         l2 = L2Store(engine)
         resources.callback(l2.close)
@@ -160,7 +160,6 @@ def serve(
             engine=engine,
             meshes=meshes,
             remesher=remesher,
-            mesh_lock=mesh_lock,
             l2=l2,
             skeletons=skeletons,
             annotations=annotations,

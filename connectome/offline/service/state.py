@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import threading
 from dataclasses import dataclass, field
 
 from connectome.offline.annotations import AnnotationStore
@@ -70,8 +69,6 @@ class ServiceState(Capability):
         Surfaces of level-2 nodes.
     remesher : Remesher
         Makes those of new nodes in the background.
-    mesh_lock : threading.Lock
-        Held while one of them is being made.
     l2 : L2Store
         Places, sizes and shapes of level-2 nodes.
     skeletons : SkeletonStore
@@ -92,7 +89,6 @@ class ServiceState(Capability):
     engine: GraphEngine
     meshes: MeshStore
     remesher: Remesher
-    mesh_lock: threading.Lock = field(repr=False)
     l2: L2Store
     skeletons: SkeletonStore
     annotations: AnnotationStore

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from connectome.datastack import Mesh
-from connectome.offline.engine import GraphEngine
+from connectome.errors import StorageError
+from connectome.offline.engine import GraphEngine, OperationResult
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.meshing import MeshStore
+from connectome.offline.remeshing import Remesher
 from connectome.offline.surfaces import decode, encode, surfaces
 from tests.unit.offline.volumes import point_in, read_supervoxels
 
@@ -90,6 +95,84 @@ def test_fragments_of_new_nodes_are_made_on_demand(
     undone = engine.undo(1, "x")  # a replaced root still answers
     assert store.fragments(engine, merged.new_roots[0])
     assert all(store.fragments(engine, root) for root in undone.new_roots)
+
+
+def test_meshes_of_an_edit_are_made_before_anybody_asks(
+    engine: GraphEngine, folder: DatastackFolder
+) -> None:
+    store, supervoxels = MeshStore(folder), read_supervoxels(folder)
+    with Remesher(engine, store) as remesher:
+        a, b = point_in(supervoxels, (10, 10, 10)), point_in(supervoxels, (10, 10, 40))
+        merged = engine.merge(a, b, "x")
+        assert remesher.wait(60)
+        (l2,) = merged.new_l2
+        made = store.path_of(store.name_of(l2)).stat()
+        assert store.fragments(engine, merged.new_roots[0]) == [(l2, store.name_of(l2))]
+        assert store.path_of(store.name_of(l2)).stat().st_mtime_ns == made.st_mtime_ns
+    undone = engine.undo(1, "x")  # after the end nobody follows
+    assert not any(store.path_of(store.name_of(l2)).exists() for l2 in undone.new_l2)
+
+
+def test_the_newest_mesh_is_made_first_and_a_failure_stops_nothing(
+    engine: GraphEngine, folder: DatastackFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    made: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    class Recorder(MeshStore):
+        def make(self, engine: GraphEngine, l2: int) -> None:
+            begun.set()
+            assert go_on.wait(60)
+            made.append(l2)
+            if l2 == 2:
+                raise StorageError("full")
+
+    with Remesher(engine, Recorder(folder)) as remesher:
+        remesher.ask([0])
+        assert begun.wait(60)
+        remesher.ask([1, 2])
+        remesher.ask([3])
+        go_on.set()
+        assert remesher.wait(60)
+    assert made == [0, 3, 2, 1]
+    assert "the mesh of 2 could not be made" in caplog.text
+    remesher.close()
+
+
+def test_a_listener_that_fails_does_not_fail_the_edit(
+    engine: GraphEngine, folder: DatastackFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_result: OperationResult) -> None:
+        raise ValueError("nobody's fault")
+
+    told: list[OperationResult] = []
+    forget = engine.on_edit(fail)
+    engine.on_edit(told.append)
+    supervoxels = read_supervoxels(folder)
+    a, b = point_in(supervoxels, (10, 10, 10)), point_in(supervoxels, (10, 10, 40))
+    assert told == [engine.merge(a, b, "x")]
+    assert "a listener failed" in caplog.text
+    forget()
+    caplog.clear()
+    engine.undo(1, "x")
+    assert len(told) == 2
+    assert not caplog.records
+
+
+def test_two_makers_make_a_fragment_once(engine: GraphEngine, folder: DatastackFolder) -> None:
+    writes: list[int] = []
+
+    class Counting(MeshStore):
+        def write(self, l2: int, mesh: Mesh) -> None:
+            writes.append(l2)
+            super().write(l2, mesh)
+
+    store, supervoxels = Counting(folder), read_supervoxels(folder)
+    a, b = point_in(supervoxels, (10, 10, 10)), point_in(supervoxels, (10, 10, 40))
+    (l2,) = engine.merge(a, b, "x").new_l2
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: store.make(engine, l2), range(8)))
+    assert writes == [l2]
 
 
 def test_a_name_that_is_none_is_refused(folder: DatastackFolder) -> None:
