@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -382,3 +383,59 @@ def test_malformed_questions_are_refused(
 def _far_supervoxel(service: RunningService) -> int:
     (found,) = supervoxels_at(service.engine.folder, tube_point(5, 20))
     return found
+
+
+def test_answers_are_as_described(
+    graph: Any, story: Story, web: requests.Session, service: RunningService
+) -> None:
+    from jsonschema import Draft202012Validator
+
+    described = web.get(f"{service.url}/openapi.json", timeout=5).json()
+    root, leaf = story.last, story.left
+    chunk = int(graph.get_leaves(root, stop_layer=2)[0])
+    ends = [[str(root), *story.points[0]], [root, *story.points[2]]]
+    gets = [
+        *(f"root/{root}/{name}" for name in ("change_log", "merge_log", "tabular_change_log")),
+        *(f"root/{root}/{name}" for name in ("lineage_graph", "last_edit")),
+        *(f"node/{root}/{name}" for name in ("leaves", "children", "lvl2_graph", "subgraph")),
+        *(f"node/{leaf}/{name}" for name in ("root", "leaves", "children")),
+        *("delta_roots", "oldest_timestamp", "user_operations", "operation_details"),
+        "operation_details?operation_ids=[1,2,3]",
+        f"l2_chunk_children/{chunk}?as_array=true",
+    ]
+    with_body = [
+        *((name, {"root_ids": [root]}) for name in ("past_id_mapping", "tabular_change_log_many")),
+        ("valid_nodes", {"node_ids": [root]}),
+    ]
+    posts = [
+        ("lineage_graph_multiple", {"root_ids": [root]}),
+        *((name, {"node_ids": [root]}) for name in ("root_timestamps", "is_latest_roots")),
+        *((name, {"node_ids": [root]}) for name in ("roots", "leaves_many", "node/leaves_many")),
+        ("minimal_covering_nodes", {"node_ids": [root]}),
+        ("graph/find_path", ends),
+    ]
+    asked: list[tuple[str, str, object]] = [
+        *(("get", path, None) for path in gets),
+        *(("get", path, body) for path, body in with_body),
+        *(("post", path, body) for path, body in posts),
+    ]
+    for method, path, body in asked:
+        for as_str in ("", "true"):
+            answer = web.request(
+                method,
+                f"{service.url}{TABLE}/{path}",
+                json=body,
+                params={"int64_as_str": as_str},
+                timeout=5,
+            )
+            assert answer.status_code == 200, path
+            schema = _answer_schema(described, method, f"{TABLE}/{path}".partition("?")[0])
+            Draft202012Validator(schema).validate(answer.json())
+
+
+def _answer_schema(described: Any, method: str, path: str) -> Any:
+    """Return the schema of the answer of the route that a path belongs to."""
+    for pattern, operations in described["paths"].items():
+        if re.fullmatch(re.sub(r"\{[a-z]+\}", "[^/]+", pattern), path):
+            return operations[method]["responses"]["200"]["content"]["application/json"]["schema"]
+    raise AssertionError(f"{path} is not described")
