@@ -82,8 +82,9 @@ def retried(
     tries: int = _TRIES,
     pause_seconds: float = 0.3,
     wait: Callable[[float], None] = time.sleep,
+    again: Callable[[requests.RequestException], bool] | None = None,
 ) -> T:
-    """Return what a read gives, trying again where the failure may pass.
+    """Return what a read gives, trying again where the failure may pass (or `again` says so).
 
     The pauses double, and are as long as the server asks for (up to a minute). Never for
     edits.
@@ -92,7 +93,7 @@ def retried(
         try:
             return read()
         except (requests.ConnectionError, requests.Timeout, requests.HTTPError) as error:
-            if not may_pass(error):
+            if not (again or may_pass)(error):
                 raise
             pause = max(pause_seconds * 2 ** (attempt - 1), _asked_pause(error))
         wait(min(pause, _LONGEST_PAUSE))

@@ -64,6 +64,10 @@ class FaultServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Listen no more, and answer no more on connections that are open."""
         self.released.set()
         self._server.shutdown()
         self._thread.join(10)
@@ -79,7 +83,9 @@ class FaultServer:
         self.targets.append(request.path)
         self.requests.append((request.command, path, body))
         answer = next((a for end, a in self.answers.items() if path.endswith(end)), None)
-        if answer is not None:
+        if self.released.is_set():
+            drop(request)
+        elif answer is not None:
             answer(request)
         elif path.endswith(f"/datastack/full/{NAME}"):
             say(200, self.record())(request)
