@@ -18,6 +18,7 @@ from connectome.errors import (
     OfflineError,
     ServiceError,
 )
+from connectome.offline.service import RunningService
 from tests.contract.faults import NAME, Answer, FaultServer, after, by_method, drop, in_turn, say
 
 TOKEN = "0123456789abcdef" * 2
@@ -208,3 +209,18 @@ def test_what_cannot_be_asked_is_not_called_absent(
     server.answers[QUERY] = answer
     with pytest.raises(error):
         tables.find(TABLE, "tag2", "5b0c")
+
+
+def test_the_offline_service_keeps_the_rows(service: RunningService) -> None:
+    annotations = CaveAnnotations(connect(service.address.name, service.url, service.token))
+    annotations.ensure(TABLE, "bound_2tag", "What was decided.")
+    annotations.ensure(TABLE, "bound_2tag", "What was decided.")
+    with pytest.raises(EditRejectedError, match="bound_2tag"):
+        annotations.ensure(TABLE, "bound_tag_valid", "Something else.")
+    assert annotations.find(TABLE, "tag2", "5b0c|op=7") == []
+    first = annotations.post(TABLE, ROW)
+    second = annotations.post(TABLE, ROW | {"tag2": "5b0c|op=8"})
+    assert annotations.find(TABLE, "tag2", "5b0c|op=7") == [first]
+    assert annotations.find(TABLE, "tag2", "5b0c|op=8") == [second]
+    with pytest.raises(EditRejectedError):
+        annotations.post(TABLE, {"tag": "a row without its points"})
