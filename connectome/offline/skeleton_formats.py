@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 
 from connectome.graph import Ids
 
-__all__ = ["VERTEX_ATTRIBUTES", "KeptSkeleton", "flat_json", "precomputed", "swc"]
+__all__ = ["KeptSkeleton", "flat_json", "precomputed", "precomputed_info", "swc"]
 
-VERTEX_ATTRIBUTES = (
-    {"id": "radius", "data_type": "float32", "num_components": 1},
-    {"id": "compartment", "data_type": "uint8", "num_components": 1},
-)
-"""What `precomputed` writes of each vertex besides its place."""
 _UNKNOWN = 0
 """SWC's compartment of what has not been told apart."""
 
@@ -89,15 +84,31 @@ def swc(skeleton: KeptSkeleton) -> bytes:
     return "".join(lines).encode()
 
 
-def precomputed(skeleton: KeptSkeleton) -> bytes:
-    """Return Neuroglancer's binary skeleton with `VERTEX_ATTRIBUTES`."""
+def precomputed_info(*, wide: bool) -> dict[str, object]:
+    """Return the ``info`` of skeletons that `precomputed` writes."""
+    kinds = {"radius": "float32", "compartment": "float32" if wide else "uint8"}
+    return {
+        "@type": "neuroglancer_skeletons",
+        "transform": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
+        "vertex_attributes": [
+            {"id": name, "data_type": kind, "num_components": 1} for name, kind in kinds.items()
+        ],
+    }
+
+
+def precomputed(skeleton: KeptSkeleton, *, wide: bool) -> bytes:
+    """Return Neuroglancer's binary skeleton.
+
+    Its shaders want compartments as floats (`wide`); the newest version of the service's
+    format has bytes.
+    """
     counts = np.asarray([len(skeleton.vertices), len(skeleton.edges)], dtype="<u4")
     parts = (
         counts,
         skeleton.vertices.astype("<f4"),
         skeleton.edges.astype("<u4"),
         skeleton.radius.astype("<f4"),
-        np.full(len(skeleton.vertices), _UNKNOWN, dtype=np.uint8),
+        np.full(len(skeleton.vertices), _UNKNOWN, dtype="<f4" if wide else np.uint8),
     )
     return b"".join(part.tobytes() for part in parts)
 

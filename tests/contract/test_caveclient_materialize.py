@@ -289,6 +289,7 @@ def test_synapses(client: Any, service: RunningService) -> None:
     )
     assert found["size"].tolist() == [3.5]
     assert found["ctr_pt_position"][0].tolist() == pre
+    assert client.info.get_datastack_info(use_stored=False)["synapse_table"] == "synapses"
     none = client.materialize.synapse_query(
         pre_ids=[whole["post_pt_root_id"][0]], synapse_table="synapses"
     )

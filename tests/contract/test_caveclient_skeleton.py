@@ -120,11 +120,17 @@ def wait_until(true: Any) -> None:
         threading.Event().wait(0.05)
 
 
-def test_precomputed(service: RunningService, roots: list[int]) -> None:
+def test_precomputed(client: Any, service: RunningService, roots: list[int]) -> None:
+    # What the info record names is what a viewer reads, without a token.
+    source = client.info.get_datastack_info()["skeleton_source"].removeprefix("precomputed://")
     base = f"{service.viewer_prefix}/skeletoncache/api/v1/{NAME}/precomputed/skeleton/4"
     content = requests.get(f"{base}/{roots[0]}", timeout=60).content
     n, m = np.frombuffer(content[:8], "<u4").tolist()
     assert len(content) == 8 + 12 * n + 8 * m + 4 * n + n
+    wide = requests.get(f"{source}/{roots[0]}", timeout=60).content
+    assert len(wide) == len(content) + 3 * n
+    info = requests.get(f"{source}/info", timeout=10).json()
+    assert {entry["data_type"] for entry in info["vertex_attributes"]} == {"float32"}
     vertices = np.frombuffer(content, "<f4", 3 * n, 8).reshape(-1, 3)
     grid = vertices / np.asarray(VOXEL_NM) - 0.5
     assert np.allclose(grid, np.rint(grid), atol=1e-3)
@@ -160,6 +166,22 @@ def test_a_damaged_skeleton_is_traced_again(
     assert answer.status_code == 200
     assert len(answer.text.splitlines()) > 1
     assert len(kept.read_bytes()) > 100
+
+
+def test_our_own_client_takes_them(service: RunningService, roots: list[int], folder: Path) -> None:
+    from connectome.cave import CaveGraph, connect
+    from connectome.cave.skeletons import CaveSkeletons
+
+    connection = connect(NAME, service.url, service.token)
+    try:
+        (found,) = CaveSkeletons(connection, CaveGraph(connection)).skeletons(roots[:1])
+    finally:
+        connection.close()
+    assert found.root == roots[0]
+    assert len(found.edges) == len(found.vertices_nm) - 1 > 0
+    # The coarse one of the level-2 graph would have left no skeleton behind.
+    kept = (folder / "cache" / "skeletons").iterdir()
+    assert [path.stem for path in kept] == [str(roots[0])]
 
 
 @pytest.mark.parametrize(

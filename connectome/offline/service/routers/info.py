@@ -27,7 +27,10 @@ def _datastack(state: ServiceState, call: Call) -> Response:
     _require(call.path["name"], state.folder.name, "datastack")
     voxel_nm = state.folder.manifest.resolution_nm
     record: dict[str, object] = dict.fromkeys(_UNUSED)
+    record |= _named_tables(state)
     record |= {
+        "skeleton_source": f"precomputed://{state.read_url}/skeletoncache/api/v1"
+        f"/{state.folder.name}/precomputed/skeleton",
         "description": "An offline datastack of Proofdesk.",
         "aligned_volume": _volume_record(state),
         "segmentation_source": f"graphene://{state.base_url}/segmentation/table/{state.folder.name}",
@@ -44,12 +47,34 @@ _UNUSED = (
     "synapse_table",
     "soma_table",
     "analysis_database",
-    "skeleton_source",
     "proofreading_status_table",
     "proofreading_review_table",
     "cell_identification_table",
 )
-"""Fields that a client may look for and that an offline datastack has nothing for."""
+"""Fields that a client may look for, for which there may be nothing here."""
+
+_NAMED_AFTER = {
+    "synapse_table": ("synapse",),
+    "soma_table": ("nucleus_detection",),
+    "proofreading_status_table": (
+        "proofread_status",
+        "proofreading_boolstatus_user",
+        "compartment_proofread_status",
+        "compartment_proofread_status_strategy",
+    ),
+    "cell_identification_table": ("cell_type_local",),
+}
+"""Schema types of the tables that the record names: the oldest table of such a type."""
+
+
+def _named_tables(state: ServiceState) -> dict[str, object]:
+    tables = [state.annotations.metadata(name) for name in state.annotations.tables()]
+    named: dict[str, object] = {}
+    for field, types in _NAMED_AFTER.items():
+        found = [table.name for table in tables if table.schema_type in types]
+        if found:
+            named[field] = found[0]
+    return named
 
 
 def _volumes(state: ServiceState, call: Call) -> Response:

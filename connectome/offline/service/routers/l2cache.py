@@ -9,7 +9,7 @@ from connectome.offline.l2_store import ATTRIBUTES
 from connectome.offline.service.about import IDS, About, Schema, array_of, fields
 from connectome.offline.service.routing import Access, route
 from connectome.offline.service.state import ServiceState
-from connectome.offline.service.wire import Call, WireError, json_reply
+from connectome.offline.service.wire import Call, WireError, json_reply, shown
 
 __all__ = ["ROUTES"]
 
@@ -30,7 +30,7 @@ def _attributes(state: ServiceState, call: Call) -> Response:
     names = [name.strip() for name in asked.split(",") if name.strip()] or list(ATTRIBUTES)
     unknown = [name for name in names if name not in ATTRIBUTES]
     if unknown:
-        raise WireError(400, f"There is no attribute {unknown[0][:40]!r}.")
+        raise WireError(400, f"There is no attribute {shown(unknown[0])}.")
     found = state.l2.attributes(call.json_ids("l2_ids"), names)
     return json_reply({str(node): values for node, values in found.items()}, call)
 

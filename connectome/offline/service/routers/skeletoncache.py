@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 from starlette.responses import Response
@@ -14,20 +15,23 @@ from connectome.offline.ids import layer_of
 from connectome.offline.service.about import BINARY, IDS, About, Schema, array_of, fields
 from connectome.offline.service.routing import Access, route
 from connectome.offline.service.state import ServiceState
-from connectome.offline.service.wire import Call, WireError, json_reply
+from connectome.offline.service.wire import Call, WireError, json_reply, shown
 from connectome.offline.skeleton_formats import (
-    VERTEX_ATTRIBUTES,
     KeptSkeleton,
     flat_json,
     precomputed,
+    precomputed_info,
     swc,
 )
 
 __all__ = ["ROUTES"]
 
 _SERVICE_VERSION = "0.24.0+offline"
-_VERSIONS = (-1, 4)
-"""-1 stands for the latest."""
+_VERSIONS = (-1, 0, 2, 4)
+"""-1 stands for the latest; 0 and 2 have compartments as floats, for Neuroglancer."""
+_WIDE = frozenset({"0", "2"})
+_FOR_VIEWERS = "0"
+"""The version of an address that names none."""
 _MAX_BULK = 10
 _MAX_KEPT = 500
 _MAX_ASKED = 10_000
@@ -40,8 +44,8 @@ _FORMATS: dict[str, Callable[[KeptSkeleton], bytes]] = {
     "json": lambda skeleton: gzip.decompress(flat_json(skeleton)),
     "swc": swc,
     "swccompressed": lambda skeleton: gzip.compress(swc(skeleton), mtime=0),
-    "precomputed": precomputed,
 }
+_PRECOMPUTED = "precomputed"
 _BULK_FORMATS = {"flatdict": flat_json, "swccompressed": swc}
 """In bulk SWC is sent as it is, whatever the format's name says."""
 
@@ -56,12 +60,11 @@ def _versions(_state: ServiceState, call: Call) -> Response:
 
 def _info(state: ServiceState, call: Call) -> Response:
     _check(state, call)
-    info = {
-        "@type": "neuroglancer_skeletons",
-        "transform": [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0],
-        "vertex_attributes": VERTEX_ATTRIBUTES,
-    }
-    return json_reply(info, call)
+    return json_reply(precomputed_info(wide=_is_wide(call)), call)
+
+
+def _is_wide(call: Call) -> bool:
+    return call.path.get("skeleton_version", _FOR_VIEWERS) in _WIDE
 
 
 def _refusals(state: ServiceState, call: Call) -> Response:
@@ -98,10 +101,13 @@ def _existing(state: ServiceState, call: Call, roots: list[int]) -> Response:
 def _skeleton(state: ServiceState, call: Call) -> Response:
     """Send one skeleton, traced first where that was not done yet."""
     _check(state, call)
-    name = call.path.get("format", "precomputed")
+    name = call.path.get("format", _PRECOMPUTED)
     write = _FORMATS.get(name)
+    if name == _PRECOMPUTED:
+        write = partial(precomputed, wide=_is_wide(call))
     if write is None:
-        raise WireError(400, f"There is no format {name[:40]!r}, only {', '.join(_FORMATS)}.")
+        known = ", ".join((*_FORMATS, _PRECOMPUTED))
+        raise WireError(400, f"There is no format {shown(name)}, only {known}.")
     root = call.number("root")
     _require(state, root)
     # Everybody who waits holds one of the service's threads, and edits need some too.
@@ -163,10 +169,10 @@ def _check(state: ServiceState, call: Call) -> None:
     """Refuse another datastack's name and a version that there is not."""
     name, known = call.path["datastack"], state.folder.name
     if name != known:
-        raise WireError(404, f"There is no datastack {name[:80]!r} here, only {known!r}.")
+        raise WireError(404, f"There is no datastack {shown(name)} here, only {known!r}.")
     version = call.path.get("skeleton_version")
     if version is not None and version not in map(str, _VERSIONS):
-        raise WireError(400, f"There is no skeleton version {version[:20]!r}.")
+        raise WireError(400, f"There is no skeleton version {shown(version)}.")
 
 
 def _posted(call: Call) -> list[int]:
@@ -187,7 +193,7 @@ def _few(roots: list[int]) -> list[int]:
 
 def _whole(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 20 and int(text) < 2**64):
-        raise WireError(400, f"This is not a whole number: {text[:40]!r}.")
+        raise WireError(400, f"This is not a whole number: {shown(text)}.")
     return int(text)
 
 
@@ -217,6 +223,16 @@ def _bytes(content: bytes) -> Response:
 
 
 _TEXT: Schema = {"type": "string"}
+_LIST: Schema = {"type": "string", "pattern": "^[0-9]{1,19}(,[0-9]{1,19}){0,9}$"}
+_PATH: dict[str, Schema] = {
+    "skeleton_version": {"enum": [str(version) for version in _VERSIONS]},
+    "format": {"enum": [*_FORMATS, _PRECOMPUTED]},
+    "generate": {"enum": ["True", "False"]},
+    "limit": {"type": "string", "pattern": "^[0-9]{1,9}$"},
+    "prefixes": _LIST,
+    "roots": _LIST,
+}
+_IN_BULK = {**_PATH, "format": {"enum": list(_BULK_FORMATS)}}
 _HEX: Schema = {
     "type": "object",
     "additionalProperties": _TEXT,
@@ -225,10 +241,16 @@ _HEX: Schema = {
 _FLAGS: Schema = {"type": "object", "additionalProperties": {"type": "boolean"}}
 _SECONDS: Schema = {"type": "number", "description": "An upper bound in seconds."}
 _POSTED = fields(root_ids=IDS)
-_ONE = About("One skeleton, traced if it is not kept.", answer=BINARY)
+_ONE = About(
+    "One skeleton, traced if it is not kept.",
+    answer=BINARY,
+    path=_PATH,
+    errors={429: "Too many skeletons are being traced."},
+)
 _INFO = About(
     "What the precomputed skeletons hold.",
     answer=fields(**{"@type": _TEXT, "transform": array_of({"type": "number"})}),
+    path=_PATH,
 )
 _WITH_MISSING: Schema = {
     "type": "object",
@@ -266,6 +288,7 @@ ROUTES: tuple[BaseRoute, ...] = (
         about=About(
             "The skeletons that are kept.",
             answer=fields(num_found={"type": "integer"}, files=array_of(_TEXT)),
+            path=_PATH,
         ),
     ),
     route(
@@ -277,9 +300,10 @@ ROUTES: tuple[BaseRoute, ...] = (
     route(
         f"{_P}/exists/{_V}/{{roots}}",
         _exist_in_path,
-        about=About("Whether skeletons are kept.", answer=_FLAGS),
+        about=About("Whether skeletons are kept.", answer=_FLAGS, path=_PATH),
     ),
     route(f"{_P}/{_V}/info", _info, about=_INFO),
+    route(f"{_P}/{{root}}", _skeleton, about=_ONE),
     route(f"{_P}/{_V}/{{root}}", _skeleton, about=_ONE),
     route(f"{_P}/{_V}/{{root}}/{{format}}", _skeleton, about=_ONE),
     route(f"{_A}/{_V}/{{root}}", _skeleton, about=_ONE),
@@ -287,13 +311,18 @@ ROUTES: tuple[BaseRoute, ...] = (
     route(
         f"{_B}/get_skeletons/{_V}/{{format}}/{{generate}}/{{roots}}",
         _bulk,
-        about=About("At most ten skeletons that are kept.", answer=_HEX),
+        about=About("At most ten skeletons that are kept.", answer=_HEX, path=_IN_BULK),
     ),
     route(
         f"{_B}/get_cached_skeletons/{_V}/{{format}}",
         _bulk_kept,
         methods=("POST",),
-        about=About("At most 500 skeletons that are kept.", body=_WITH_MISSING, answer=_HEX),
+        about=About(
+            "At most 500 skeletons that are kept.",
+            body=_WITH_MISSING,
+            answer=_HEX,
+            path=_IN_BULK,
+        ),
     ),
     route(
         f"{_B}/gen_skeletons",
@@ -304,6 +333,6 @@ ROUTES: tuple[BaseRoute, ...] = (
     route(
         f"{_B}/gen_skeletons/{_V}/{{roots}}",
         _generate_in_path,
-        about=About("Have skeletons traced in the background.", answer=_SECONDS),
+        about=About("Have skeletons traced in the background.", answer=_SECONDS, path=_PATH),
     ),
 )
