@@ -46,6 +46,8 @@ FAULTS = (
     "stale-root:p=0.1",
     f"slow-disk:merge:p=0.1:ms={round(EDIT_SECONDS * 1000) + 700}",
     "full-disk:merge:p=0.1",
+    "drop-after:annotations:p=0.2",
+    "500-after:annotations:p=0.2",
 )
 """What may be switched on; each life of the service takes a few of them."""
 

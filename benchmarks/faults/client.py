@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 from connectome.cave import CaveGraph, connect
+from connectome.cave.annotations import CaveAnnotations
 from connectome.errors import ProofdeskError
 from proofreading.edits import EditState
 from proofreading.export.protocol import Exporter
@@ -33,7 +34,8 @@ def main(ledger_path: str, url: str, token: str, name: str, seed: str) -> int:
         except ProofdeskError:
             return 1
         graph = CaveGraph(connection)
-        exporter = Exporter(ledger, graph, settle_s=SETTLE_SECONDS)
+        rows = CaveAnnotations(connection)
+        exporter = Exporter(ledger, graph, rows=rows, settle_s=SETTLE_SECONDS)
         try:
             exporter.run()
             _undo_some(exporter, ledger, chance)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from connectome.graph import GraphPoint
+from connectome.offline.annotations import AnnotationStore
 from connectome.offline.checking import check_datastack
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.store import EditStore, Operation
@@ -19,6 +20,7 @@ __all__ = ["Verdict", "judge_world"]
 
 _Key = tuple[str, tuple[str, ...], tuple[str, ...]]
 _APPLIED = (EditState.COMMITTED, EditState.PARTIAL, EditState.UNDONE)
+_WRONG = ("twice", "lost", "hidden", "rows_twice", "rows_missing", "open", "broken")
 _NOT_APPLIED = (EditState.CONFLICT, EditState.FAILED)
 
 
@@ -35,6 +37,10 @@ class Verdict:
     """Edits that the ledger calls applied and the graph does not know."""
     hidden: list[str] = field(default_factory=list)
     """Edits that were applied although the ledger says that they were not."""
+    rows_twice: list[str] = field(default_factory=list)
+    """Keys of verdict rows that stand in a table more than once."""
+    rows_missing: list[str] = field(default_factory=list)
+    """Committed edits without a verdict row."""
     open: list[str] = field(default_factory=list)
     """Edits whose outcome is still not known at the end."""
     broken: list[str] = field(default_factory=list)
@@ -43,14 +49,14 @@ class Verdict:
     @property
     def wrong(self) -> int:
         """Number of things that are wrong."""
-        return sum(len(found) for found in (self.twice, self.lost, self.hidden, self.open))
+        return sum(len(getattr(self, name)) for name in _WRONG)
 
     def add(self, other: Verdict) -> None:
         """Take in another world's verdict."""
         self.edits += other.edits
         self.operations += other.operations
         self.states.update(other.states)
-        for name in ("twice", "lost", "hidden", "open", "broken"):
+        for name in _WRONG:
             getattr(self, name).extend(getattr(other, name))
 
 
@@ -65,10 +71,32 @@ def judge_world(folder: Path, ledger_path: Path) -> Verdict:
     with Ledger.open(ledger_path, read_only=True) as ledger:
         records = ledger.state.edits()
     verdict = compare(records, log, opened.manifest.resolution_nm)
+    _judge_rows(verdict, records, _row_keys(opened))
     report = check_datastack(folder)
     for finding in report.findings:
         verdict.broken += [f"{folder.name}: {text}" for text in finding.broken]
     return verdict
+
+
+def _row_keys(folder: DatastackFolder) -> list[str]:
+    """Return the key that each valid row of any table carries."""
+    if not folder.annotations_db.is_file():
+        return []
+    store = AnnotationStore(folder.annotations_db)
+    try:
+        rows = [row for table in store.tables() for row in store.rows(table)]
+    finally:
+        store.close()
+    return [str(row.get("tag2") or row.get("tag")) for row in rows]
+
+
+def _judge_rows(verdict: Verdict, records: Sequence[EditRecord], keys: Sequence[str]) -> None:
+    counts = Counter(keys)
+    verdict.rows_twice += [key for key, n in counts.items() if n > 1]
+    for record in records:
+        told = any(record.edit.id in key for key in counts)
+        if record.state is EditState.COMMITTED and not told:
+            verdict.rows_missing.append(record.edit.id)
 
 
 def compare(
