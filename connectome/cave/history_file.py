@@ -48,7 +48,7 @@ class HistoryFile(Closing):
     """
 
     def __init__(self, path: Path, source: str, *, users: bool = True) -> None:
-        self._path = path
+        self.path = path
         self._users = users
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ class HistoryFile(Closing):
                     "INSERT OR IGNORE INTO root VALUES (?)", (str(history.root),)
                 )
         except (OSError, sqlite3.OperationalError) as error:
-            raise _unwritable(self._path, error) from error
+            raise _unwritable(self.path, error) from error
         return len(fresh)
 
     def close(self) -> None:
@@ -104,28 +104,28 @@ class HistoryFile(Closing):
         self._progress.executescript(_TABLES)
         row = self._progress.execute("SELECT source FROM import").fetchone()
         if row is None:
-            if self._path.exists() and self._path.stat().st_size:
+            if self.path.exists() and self.path.stat().st_size:
                 raise InputError(
-                    f"The file {self._path} exists and is no import that can be gone on with.",
+                    f"The file {self.path} exists and is no import that can be gone on with.",
                     "Choose another name for the file.",
                 )
             self._progress.execute("INSERT INTO import VALUES (?)", (source,))
         elif row[0] != source:
             raise InputError(
-                f"The file {self._path} holds the history of {row[0]}.",
+                f"The file {self.path} holds the history of {row[0]}.",
                 "Choose another name for the file.",
             )
 
     def _mended(self) -> Iterator[HistoryOperation]:
         """Yield what is in the file, cutting off a line that a crash left unfinished."""
-        if not self._path.exists():
+        if not self.path.exists():
             return
-        with self._path.open("r+b") as file:
+        with self.path.open("r+b") as file:
             whole = 0
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                yield _operation(line, self._path)
+                yield _operation(line, self.path)
                 whole += len(line)
             file.truncate(whole)
 

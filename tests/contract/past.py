@@ -16,12 +16,14 @@ BIG = 2**53 + 1
 class Past:
     """Scripts the change log and the operation log of a `FaultServer`.
 
-    Root ``r`` has the operations ``of[r]``; ``trouble`` are answered otherwise.
+    Root ``r`` has the operations ``of[r]``, with the rows ``rows`` of the change log where
+    they are given; the roots in ``trouble`` are answered otherwise.
     """
 
     def __init__(self, server: FaultServer, of: dict[int, list[int]]) -> None:
         self.server = server
         self.of = of
+        self.rows: dict[int, dict[str, Any]] = {}
         self.trouble: dict[int, Answer] = {}
         self.troubled_operations: dict[int, Answer] = {}
         self.forgotten: set[int] = set()
@@ -38,7 +40,7 @@ class Past:
 
     def _table(self, root: int) -> str:
         """Return the string that pandas makes of a table, column by column."""
-        rows = [change_row(operation, root) for operation in self.of[root]]
+        rows = [self.rows.get(one) or change_row(one, root) for one in self.of[root]]
         columns = {name: {str(i): row[name] for i, row in enumerate(rows)} for name in COLUMNS}
         return json.dumps(columns)
 

@@ -25,8 +25,9 @@ from connectome.errors import AuthError, DatastackError, InputError, OfflineErro
 from connectome.graph import GraphPoint, MergeRequest
 from connectome.offline.datastack import OfflineDatastack
 from tests.contract.faults import NAME, Answer, FaultServer, drop, in_turn, say
-from tests.contract.past import BIG, Past
+from tests.contract.past import BIG, Past, change_row
 from tests.contract.volumes import tube_point
+from tests.data import shared_data
 
 TOKEN = "0123456789abcdef" * 2
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -384,6 +385,39 @@ def test_killed_at_any_moment_nothing_is_lost_or_twice(server: FaultServer, tmp_
     assert summary.already >= 60
     found = [operation.operation_id for operation in read_history(out)]
     assert sorted(found) == list(range(1, 202))
+
+
+def test_real_edits_of_a_mouse_arrive_as_they_were(
+    server: FaultServer, history: CaveHistory, tmp_path: Path
+) -> None:
+    edits = json.loads(shared_data("microns_split_operations.json").read_text())
+    of: dict[int, list[int]] = {}
+    for edit in edits:
+        of.setdefault(int(edit["neuron_id"]), []).append(edit["operation_id"])
+    past = Past(server, of)
+    past.forgotten.update(edit["operation_id"] for edit in edits)
+    past.rows = {edit["operation_id"]: real_row(edit) for edit in edits}
+    with HistoryFile(tmp_path / "mouse.jsonl", "cave:mouse@server") as file:
+        for found in history.of_roots(of, file.known):
+            file.write(found)
+    read = {operation.operation_id: operation for operation in read_history(file.path)}
+    assert len(read) == len({edit["operation_id"] for edit in edits}) > 100
+    for edit in edits:
+        operation = read[edit["operation_id"]]
+        assert operation.kind == "split"
+        assert operation.time.timestamp() == edit["timestamp"]
+        assert [str(root) for root in operation.before_roots] == edit["before_root_ids"]
+        assert [str(root) for root in operation.after_roots] == edit["after_root_ids"]
+
+
+def real_row(edit: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of the change log that such an edit was taken from."""
+    return change_row(edit["operation_id"], 0) | {
+        "timestamp": edit["timestamp"] * 1000,
+        "is_merge": edit["is_merge"],
+        "before_root_ids": [int(root) for root in edit["before_root_ids"]],
+        "after_root_ids": [int(root) for root in edit["after_root_ids"]],
+    }
 
 
 def test_a_flat_segmentation_has_no_history(ingested: Path, tmp_path: Path) -> None:
