@@ -61,6 +61,11 @@ class MeshCrew(Closing):
         self._processes = [_start(folder) for _ in range(helpers)]
         self._threads: list[threading.Thread] = []
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the helpers that have not ended."""
+        return tuple(process.pid for process in self._processes if process.poll() is None)
+
     def begin(self) -> None:
         """Set the helpers to work; the base graph and the numbers must be written."""
         for process in self._processes:

@@ -46,6 +46,7 @@ class RunningService:
     def __init__(self, state: ServiceState, resources: ExitStack) -> None:
         self.engine = state.engine
         self.meshes = state.meshes
+        self.remesher = state.remesher
         self.faults = state.faults
         self._state = state
         self._resources = resources
