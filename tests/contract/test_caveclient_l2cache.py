@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from connectome.offline.service import RunningService
+from tests.contract.members import driven, members
 from tests.contract.volumes import NAME, VOXEL_NM
 
 NAMES = {
@@ -24,23 +25,16 @@ NAMES = {
 
 
 @pytest.fixture
-def client(service: RunningService) -> Any:
-    from caveclient import CAVEclient
-
-    return CAVEclient(
-        NAME,
-        server_address=service.url,
-        auth_token=service.token,
-        max_retries=0,
-        write_server_cache=False,
-    )
-
-
-@pytest.fixture
 def root(service: RunningService) -> int:
     """The largest object."""
     roots = service.engine.current_roots()
     return int(roots[int(service.engine.sizes(roots).argmax())])
+
+
+def test_every_member_of_the_client_is_driven() -> None:
+    from caveclient.l2cache import L2CacheClient
+
+    assert members(L2CacheClient) <= driven("client.l2cache")
 
 
 def test_there_is_a_cache(client: Any) -> None:

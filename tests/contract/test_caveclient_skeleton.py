@@ -13,20 +13,8 @@ import pytest
 import requests
 
 from connectome.offline.service import RunningService
+from tests.contract.members import driven, members
 from tests.contract.volumes import NAME, VOXEL_NM
-
-
-@pytest.fixture
-def client(service: RunningService) -> Any:
-    from caveclient import CAVEclient
-
-    return CAVEclient(
-        NAME,
-        server_address=service.url,
-        auth_token=service.token,
-        max_retries=0,
-        write_server_cache=False,
-    )
 
 
 @pytest.fixture
@@ -58,6 +46,21 @@ def check(record: dict[str, Any], root: int, service: RunningService) -> None:
     own = set(service.engine.leaves(root).tolist())
     for x, y, z in vertices[:: max(1, n // 10)].tolist():
         assert supervoxel_at(segmentation, (x, y, z)) in own
+
+
+PACKING = {
+    "compressDictToBytes",
+    "compressStringToBytes",
+    "decompressBytesToDict",
+    "decompressBytesToString",
+}
+"""Helpers of the client that send nothing."""
+
+
+def test_every_member_of_the_client_is_driven() -> None:
+    from caveclient.skeletonservice import SkeletonClient
+
+    assert members(SkeletonClient) - driven("client.skeleton") == PACKING
 
 
 def test_versions(client: Any) -> None:
