@@ -17,7 +17,7 @@ from connectome.offline.multicut import MulticutError, multicut
 from tests.unit.offline.graphs import Model, agrees, grouped, point, random_graph, write_graph
 
 SEEDS = st.integers(0, 2**32 - 1)
-few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @contextlib.contextmanager

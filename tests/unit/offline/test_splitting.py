@@ -281,24 +281,24 @@ def test_split_preview_and_redo_on_the_wire(
     assert post("split", by_root)[0] == 400
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        [],
-        {},
-        {"sources": [], "sinks": []},
-        {"sources": [[1, 2, 3, 4]]},
-        {"sources": "x", "sinks": {"a": 1}},
-        {"sources": [[1, 2, 3]], "sinks": [[1, 2, 3, 4]]},
-        {"sources": [[2**64, 0, 0, 0]], "sinks": [[1, 2, 3, 4]]},
-        {"sources": [[2**56 + 1, 1e300, 0, 0]], "sinks": [[2**56 + 2, -1e300, 3, 4]]},
-        {"sources": [[1, 2, 3, 4]] * 501, "sinks": [[1, 2, 3, 4]]},
-        {"operation_id": 10**30},
-        {"operation_id": -1},
-        {"operation_id": None},
-    ],
-)
-def test_malformed_bodies_are_refused(post: Callable[..., tuple[int, Any]], body: object) -> None:
-    for path in ("split", "split?mincut=false", "graph/split_preview", "undo", "redo"):
-        status, answer = post(path, body)
-        assert (status, answer["code"]) == (400, 400), path
+MALFORMED: list[object] = [
+    [],
+    {},
+    {"sources": [], "sinks": []},
+    {"sources": [[1, 2, 3, 4]]},
+    {"sources": "x", "sinks": {"a": 1}},
+    {"sources": [[1, 2, 3]], "sinks": [[1, 2, 3, 4]]},
+    {"sources": [[2**64, 0, 0, 0]], "sinks": [[1, 2, 3, 4]]},
+    {"sources": [[2**56 + 1, 1e300, 0, 0]], "sinks": [[2**56 + 2, -1e300, 3, 4]]},
+    {"sources": [[1, 2, 3, 4]] * 501, "sinks": [[1, 2, 3, 4]]},
+    {"operation_id": 10**30},
+    {"operation_id": -1},
+    {"operation_id": None},
+]
+
+
+def test_malformed_bodies_are_refused(post: Callable[..., tuple[int, Any]]) -> None:
+    for body in MALFORMED:
+        for path in ("split", "split?mincut=false", "graph/split_preview", "undo", "redo"):
+            status, answer = post(path, body)
+            assert (status, answer["code"]) == (400, 400), (path, body)
