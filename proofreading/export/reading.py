@@ -46,8 +46,12 @@ class Found:
 
     @property
     def certain(self) -> bool:
-        """Whether waiting cannot change it."""
-        return self.outcome not in (Outcome.NOT_APPLIED, Outcome.UNCLEAR)
+        """Whether waiting cannot change it: only our own operation in the log is that sure.
+
+        Where somebody else did the same, their edit may be taken back before our request,
+        still on its way, arrives.
+        """
+        return self.operation_id is not None
 
 
 def goal_met(edit: Edit, sides: Sides) -> bool:

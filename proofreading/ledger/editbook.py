@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from proofreading.edits import Edit, EditRecord, EditState, MergeEdit, RowRecord, SplitEdit
+from proofreading.edits import (
+    Edit,
+    EditRecord,
+    EditState,
+    MergeEdit,
+    Reason,
+    RowRecord,
+    SplitEdit,
+)
 from proofreading.ledger.events import (
     EditChanged,
     EditQueued,
@@ -122,15 +130,18 @@ def _changed(record: EditRecord, event: EditChanged, at: datetime) -> EditRecord
 
 
 def _released(record: EditRecord, event: EditReleased, at: datetime) -> EditRecord:
+    overridden = tuple(sorted({*record.overridden, *event.warnings}))
+    record = replace(record, overridden=overridden)
+    if not record.held:
+        return record  # it waits already, or the release came too late
     return replace(
         record,
         edit=_expecting(record.edit, event.expected_roots),
-        # Only what is held or waits can be let go; a late release changes nothing else.
-        state=EditState.QUEUED if record.held else record.state,
-        changed_at=at if record.held else record.changed_at,
-        message=f"Released by {event.author}." if record.held else record.message,
-        warnings=() if record.held else record.warnings,
-        overridden=tuple(sorted({*record.overridden, *event.warnings})),
+        state=EditState.QUEUED,
+        changed_at=at,
+        message=f"Released by {event.author}.",
+        reason=Reason.NONE,
+        warnings=(),
     )
 
 

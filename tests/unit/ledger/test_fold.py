@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proofreading.decisions import Answer, Decider
-from proofreading.edits import EditState
+from proofreading.edits import EditState, Reason, VerdictRow
 from proofreading.ledger.events import (
     CursorMoved,
     DecisionMade,
@@ -19,8 +19,11 @@ from proofreading.ledger.events import (
     DecisionWithdrawn,
     EditChanged,
     EditQueued,
+    EditReleased,
     Entry,
     Event,
+    RowIntended,
+    RowSettled,
     UndoSubmitted,
 )
 from proofreading.ledger.fold import LedgerState, apply
@@ -43,7 +46,20 @@ CHANGES = st.builds(
     st.just(()) | st.just((5,)),
     st.just(""),
     st.just(()) | st.just((7, 8)),
+    st.sampled_from(Reason),
+    st.booleans(),
+    st.just(()) | st.just(("somata",)),
 )
+RELEASES = st.builds(
+    EditReleased, SOME.map("edit-{}".format), st.just("ann"), st.just((3, 4)), st.just(("faces",))
+)
+
+
+def a_row(number: int) -> VerdictRow:
+    places = ((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
+    return VerdictRow(f"edit-{number}", "table", "bound_2tag", "merge:accept", places, f"{number}")
+
+
 EVENTS: st.SearchStrategy[list[Event]] = st.lists(
     st.one_of(
         DECISIONS,
@@ -51,7 +67,10 @@ EVENTS: st.SearchStrategy[list[Event]] = st.lists(
         SOME.map(lambda i: DecisionRestored(f"decision-{i}")),
         SOME.map(lambda i: EditQueued(a_merge(i, 1, 2))),
         CHANGES,
+        RELEASES,
         SOME.map(lambda i: UndoSubmitted(f"edit-{i}")),
+        SOME.map(lambda i: RowIntended(a_row(i))),
+        st.builds(RowSettled, SOME.map(str), st.none() | SOME),
         st.just(CursorMoved("x")),
     ),
     max_size=60,
@@ -143,6 +162,28 @@ def test_edits_agree_with_their_last_change(events: list[Event]) -> None:
     for record in state.pending_edits():
         assert record.state in (EditState.QUEUED, EditState.PREVIEWED)
         assert state.stands(record.edit.decision_id)
+    for record in state.held_edits():
+        assert record.state is EditState.CONFLICT
+        assert state.stands(record.edit.decision_id)
+
+
+@settings(max_examples=100, deadline=None)
+@given(EVENTS)
+def test_rows_are_open_until_they_are_settled(events: list[Event]) -> None:
+    state = fold(events)
+    last: dict[str, RowIntended | RowSettled] = {}
+    for event in events:
+        if isinstance(event, RowIntended):
+            last[event.row.key] = event
+        elif isinstance(event, RowSettled) and event.key in last:
+            last[event.key] = event
+    intended = {key for key, event in last.items() if isinstance(event, RowIntended)}
+    assert {record.row.key for record in state.open_rows()} == intended
+    for key, event in last.items():
+        record = state.row(key)
+        assert record is not None
+        assert record.settled is isinstance(event, RowSettled)
+        assert record.row_id == (event.row_id if isinstance(event, RowSettled) else None)
 
 
 @settings(max_examples=25, deadline=None)
@@ -196,6 +237,38 @@ def test_a_change_keeps_what_it_does_not_name() -> None:
     assert record is not None
     assert (record.operation_id, record.new_roots, record.message) == (7, (9,), "undone")
     assert record.edit == a_merge(1, 1, 2, (5, 6))
+
+
+def test_a_release_lets_only_held_edits_go() -> None:
+    release = EditReleased("edit-1", "ann", (5, 6), ("somata",))
+    held = EditChanged("edit-1", EditState.CONFLICT, reason=Reason.WARNED, warnings=("somata",))
+    events: list[Event] = [DecisionMade(a_decision(1)), EditQueued(a_merge(1, 1, 2, (3, 4))), held]
+    assert [record.warnings for record in fold(events).held_edits()] == [("somata",)]
+    record = fold([*events, release]).edit("edit-1")
+    assert record is not None
+    assert (record.state, record.reason) == (EditState.QUEUED, Reason.NONE)
+    assert (record.overridden, record.warnings) == (("somata",), ())
+    assert (record.edit.seen_roots, record.message) == ((5, 6), "Released by ann.")
+    sent: list[Event] = [*events[:2], EditChanged("edit-1", EditState.COMMITTED, 7, (9,)), release]
+    record = fold(sent).edit("edit-1")
+    assert record is not None
+    assert (record.state, record.message) == (EditState.COMMITTED, "")
+    assert record.edit.seen_roots == (3, 4)
+
+
+def test_an_operation_leads_to_its_edit() -> None:
+    events: list[Event] = [
+        EditQueued(a_merge(1, 1, 2)),
+        EditChanged("edit-1", EditState.COMMITTED, 7, (9,)),
+        EditChanged("edit-1", EditState.UNDONE),
+        EditChanged("edit-1", EditState.COMMITTED, 9, (11,)),
+    ]
+    state = fold(events)
+    for operation in (7, 9):
+        record = state.edit_of_operation(operation)
+        assert record is not None
+        assert record.edit.id == "edit-1"
+    assert state.edit_of_operation(8) is None
 
 
 def test_undoing_fifty_thousand_answers_stays_quick() -> None:

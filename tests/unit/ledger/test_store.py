@@ -11,7 +11,7 @@ import pytest
 from connectome.errors import SessionError, StorageError
 from connectome.graph import GraphPoint
 from proofreading.decisions import Answer
-from proofreading.edits import EditState, SplitEdit
+from proofreading.edits import EditState, Reason, SplitEdit, VerdictRow
 from proofreading.ledger.events import (
     CursorMoved,
     DecisionMade,
@@ -19,8 +19,11 @@ from proofreading.ledger.events import (
     DecisionWithdrawn,
     EditChanged,
     EditQueued,
+    EditReleased,
     Event,
     NoteAdded,
+    RowIntended,
+    RowSettled,
     SessionStarted,
     UndoSubmitted,
     UnknownEvent,
@@ -42,7 +45,15 @@ EVERY_EVENT: list[Event] = [
     EditQueued(a_merge(1, BIG, BIG + 1, (BIG + 2, BIG + 3))),
     EditQueued(SplitEdit("e2", "decision-2", "00ff", (POINT,), (POINT, POINT), BIG + 9)),
     EditChanged("edit-1", EditState.COMMITTED, 2**63, (BIG + 7,), "done", (BIG, BIG + 1)),
-    UndoSubmitted("edit-1"),
+    EditChanged(
+        "edit-1", EditState.CONFLICT, reason=Reason.WARNED, warnings=("somata",), rebased=True
+    ),
+    EditReleased("edit-1", "ann", (BIG + 4, BIG + 5), ("somata",)),
+    UndoSubmitted("edit-1", (BIG + 6,)),
+    RowIntended(VerdictRow("edit-1", "t", "bound_2tag", "a", ((1.0, 2.0, 3.0),) * 2, "k")),
+    RowIntended(VerdictRow("e2", "t", "bound_tag_valid", "b", ((1.0, 2.0, 3.0),), root=BIG)),
+    RowSettled("k", 2**60),
+    RowSettled("b", None, "refused"),
 ]
 
 
@@ -136,6 +147,33 @@ def test_a_newer_ledger_opens_only_for_reading(path: Path) -> None:
         assert ledger.state.decided == 1
         assert ledger.state.unknown_events == 2
         assert next(iter(ledger.events(1))).event == UnknownEvent("dreamt")
+
+
+def test_a_ledger_of_the_first_version_is_opened_and_closed_to_older_programs(path: Path) -> None:
+    with Ledger.open(path) as ledger:
+        ledger.append(EditQueued(a_merge(1, BIG, BIG + 1)))
+    older = sqlite3.connect(path)
+    older.execute("PRAGMA user_version = 1")
+    body = '{"edit_id":"edit-1","state":"conflict","message":"old"}'
+    older.execute(
+        "INSERT INTO events VALUES (2, '2020-01-01T00:00:00+00:00', 'edit_changed', ?)", [body]
+    )
+    body = '{"edit_id":"edit-1"}'
+    older.execute(
+        "INSERT INTO events VALUES (3, '2020-01-01T00:00:00+00:00', 'undo_submitted', ?)", [body]
+    )
+    older.commit()
+    with Ledger.open(path, read_only=True) as ledger:
+        assert ledger.state.edits()[0].message == "old"
+    assert older.execute("PRAGMA user_version").fetchone() == (1,)
+    with Ledger.open(path) as ledger:
+        (record,) = ledger.state.edits(EditState.CONFLICT)
+        assert (record.reason, record.held) == (Reason.NONE, False)
+        sent = ledger.state.undo_sent("edit-1")
+        assert sent is not None
+        assert sent.roots == ()
+    assert older.execute("PRAGMA user_version").fetchone() == (2,)
+    older.close()
 
 
 def test_a_damaged_file_is_named(path: Path) -> None:
