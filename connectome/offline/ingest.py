@@ -125,6 +125,8 @@ def ingest(request: IngestRequest, progress: Progress) -> IngestSummary:
         If the folder cannot be written.
     MissingPackageError
         If the ``offline`` extra is not installed.
+    MachineError
+        If a helper process ended, for lack of memory for example.
     """
     start = time.monotonic()
     check_name(request.name)
@@ -233,6 +235,7 @@ def _clear(folder: DatastackFolder) -> None:
 def _build(
     folder: DatastackFolder, manifest: Manifest, inputs: _Inputs, progress: Progress
 ) -> Manifest:
+    from connectome.offline.l2_store import write_shapes
     from connectome.offline.mesh_crew import MeshCrew, helpers_for
 
     layout = ChunkLayout(manifest.chunk_size, manifest.shape)
@@ -240,6 +243,8 @@ def _build(
     with MeshCrew(folder.path, layout.grid, helpers) as crew:
         base, supervoxels = _make_graph(folder, manifest, inputs, progress)
         crew.begin()
+        progress("measuring level-2 nodes", 0.0)
+        write_shapes(folder, base, supervoxels.numbers)
         _write_volumes(folder, inputs, supervoxels.ids, supervoxels.numbers, layout, progress)
         progress("making meshes", 0.0)
         crew.finish(lambda share: progress("making meshes", share))
@@ -259,7 +264,6 @@ def _make_graph(
     folder: DatastackFolder, manifest: Manifest, inputs: _Inputs, progress: Progress
 ) -> tuple[BaseGraph, Supervoxels]:
     """Cut supervoxels, and write the graph and all that the meshes are made of."""
-    from connectome.offline.l2_store import write_shapes
     from connectome.offline.meshing import MeshStore
     from connectome.offline.oversegment import oversegment
     from connectome.offline.partition import cut_supervoxels
@@ -280,8 +284,6 @@ def _make_graph(
     np.save(folder.base_graph / NUMBERS, supervoxels.numbers)
     EditStore.create(folder.graph_db)
     MeshStore(folder).write_info()
-    progress("measuring level-2 nodes", 0.0)
-    write_shapes(folder, base, supervoxels.numbers)
     return base, supervoxels
 
 

@@ -32,7 +32,7 @@ _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 
 def helpers_for(n_chunks: int) -> int:
     """Return how many helpers pay off beside this process."""
-    if n_chunks < _FEWEST_CHUNKS:
+    if n_chunks < _FEWEST_CHUNKS or not sys.executable:
         return 0
     return min(_MOST_HELPERS, _cores() - 1, n_chunks // _FEWEST_CHUNKS)
 
@@ -116,10 +116,18 @@ class MeshCrew(Closing):
             _pipe(process.stdout).close()
 
     def _feed(self, process: subprocess.Popen[str]) -> None:
-        """Hand chunks to one helper until none is left."""
+        """Hand chunks to one helper until none is left.
+
+        One waits while another is being made: this thread may have to wait for Python's
+        lock, the helper should not.
+        """
         try:
-            while (chunk := self._next()) is not None:
+            chunk = self._next()
+            _ask(process, chunk)
+            while chunk is not None:
+                chunk = self._next()
                 _ask(process, chunk)
+                _take(process)
                 self._count()
         except (StorageError, MachineError) as error:
             self._stop(error)
@@ -162,13 +170,19 @@ def _start(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def _ask(process: subprocess.Popen[str], chunk: tuple[int, int, int]) -> None:
-    """Have a helper make one chunk."""
+def _ask(process: subprocess.Popen[str], chunk: tuple[int, int, int] | None) -> None:
+    """Tell a helper to make one chunk; nothing where there is none."""
+    if chunk is not None:
+        with contextlib.suppress(OSError, ValueError):  # its end is told by the empty answer
+            pipe = _pipe(process.stdin)
+            pipe.write("{} {} {}\n".format(*chunk))
+            pipe.flush()
+
+
+def _take(process: subprocess.Popen[str]) -> None:
+    """Wait for a helper's next answer."""
     line = ""
-    with contextlib.suppress(OSError, ValueError):  # its end is told by the empty answer
-        pipe = _pipe(process.stdin)
-        pipe.write("{} {} {}\n".format(*chunk))
-        pipe.flush()
+    with contextlib.suppress(OSError, ValueError):
         line = _pipe(process.stdout).readline()
     if not line:
         raise MachineError(
