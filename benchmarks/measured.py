@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
-__all__ = ["Measured"]
+__all__ = ["Measured", "Report"]
 
 
-class Measured(NamedTuple):
+@dataclass(frozen=True)
+class Measured:
     """One measure. `value` is None where it could not be measured; `note` says why."""
 
     measure: str
@@ -17,3 +18,12 @@ class Measured(NamedTuple):
     ok: bool | None = None
     n: int = 1
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything one benchmark measured, and on what machine."""
+
+    name: str
+    machine: str
+    rows: tuple[Measured, ...]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "CampaignReport", "run_campaign"]
 
 EDITS_PER_WORLD = 50
-BATCH = 10
+BATCH = 25
 MOST_LIVES = 40
 QUIET_LIVES = 6
 

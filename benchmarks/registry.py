@@ -1,0 +1,49 @@
+"""Every benchmark by its name; goals are figures that were promised."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+from benchmarks.measured import Measured, Report
+from connectome.errors import InputError
+
+__all__ = ["BENCHMARKS", "run_benchmark"]
+
+
+def run_benchmark(name: str) -> Report:
+    """Run one benchmark by name.
+
+    Raises
+    ------
+    InputError
+        If there is none of this name.
+    """
+    if name not in BENCHMARKS:
+        names = ", ".join([*BENCHMARKS, "faults"])
+        raise InputError(f"There is no benchmark {name!r}.", f"Choose one of: {names}.")
+    return Report(name, machine(), tuple(BENCHMARKS[name]()))
+
+
+def machine() -> str:
+    """Return what the figures were measured on, in a few words."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def _loop() -> Iterator[Measured]:
+    from benchmarks.loop import loop_rows
+
+    return loop_rows()
+
+
+def _offline() -> Iterator[Measured]:
+    from benchmarks.graph import cut_rows
+    from benchmarks.offline import graph_rows, ingest_rows
+
+    return chain(ingest_rows(), graph_rows(), cut_rows())
+
+
+BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {"loop": _loop, "offline": _offline}
+"""Those that `proofdesk bench all` runs; the fault campaign takes much longer."""
