@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -242,6 +243,46 @@ def export(
         for line in summary.lines:
             console().print(line, markup=False)
     _show("Dry run: nothing was sent" if dry_run else "Edits", summary, as_json=as_json)
+
+
+@app.command()
+def history(
+    datastack: Datastack,
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Edits as JSON lines; a cut-off import goes on.")
+    ],
+    roots: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Segment ids, one a line.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Instead: all segments changed since then (UTC).")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--everything", help="Edits too that left no trace in the segment.")
+    ] = False,
+    per_second: Annotated[float, typer.Option(help="Requests a second at most.", min=0.01)] = 2.0,
+    users: Annotated[
+        bool, typer.Option("--users/--no-users", help="Write who made each edit (personal data).")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Bring the edit history of a dataset from its server into a file; may be killed any time."""
+    from app.services.history import import_history, read_roots
+
+    with progress_bar(quiet=as_json) as report:
+        summary = import_history(
+            datastack,
+            out,
+            roots=None if roots is None else read_roots(roots),
+            since=since,
+            everything=everything,
+            per_second=per_second,
+            users=users,
+            report=report,
+        )
+    for line in () if as_json else summary.skipped:
+        console().print(line, markup=False)
+    _show(f"History in {out}", summary, as_json=as_json)
 
 
 @app.command()
