@@ -8,6 +8,7 @@ is kept stays right; the file may be deleted at any time.
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 import threading
@@ -183,15 +184,13 @@ class _Kept:
             self._connection = _open(path)
 
     def find(self, kind: str, nodes: list[int]) -> dict[int, Record]:
-        found = {}
         with self._lock:
-            for node in nodes:
-                row = self._connection.execute(
-                    "SELECT record FROM node WHERE id=? AND kind=?", (node, kind)
-                ).fetchone()
-                if row is not None:
-                    found[node] = np.frombuffer(row[0], dtype="<f8")
-        return found
+            rows = self._connection.execute(
+                "SELECT id, record FROM node"
+                " WHERE kind=? AND id IN (SELECT value FROM json_each(?))",
+                (kind, json.dumps(nodes)),
+            ).fetchall()
+        return {node: np.frombuffer(record, dtype="<f8") for node, record in rows}
 
     def add(self, kind: str, records: dict[int, Record]) -> None:
         rows = [(node, kind, r.astype("<f8").tobytes()) for node, r in records.items()]

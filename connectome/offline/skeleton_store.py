@@ -52,6 +52,7 @@ class SkeletonStore:
         self._worker = SkeletonWorker()
         self._lock = threading.Lock()
         self._running: dict[int, Future[KeptSkeleton]] = {}
+        self._waiting = 0
         self._queue: queue.Queue[int | None] = queue.Queue()
         self._queued: set[int] = set()
         self._thread: threading.Thread | None = None
@@ -59,8 +60,8 @@ class SkeletonStore:
 
     @property
     def waiting(self) -> int:
-        """How many skeletons are being traced while someone waits for them."""
-        return len(self._running)
+        """How many are waiting for skeletons that are being traced."""
+        return self._waiting
 
     def kept(self) -> list[int]:
         """Return the roots whose skeletons are kept, ascending."""
@@ -97,22 +98,15 @@ class SkeletonStore:
             If the tracing process ended, or kimimaro is not installed.
         """
         with self._lock:
+            self._waiting += 1
             running = self._running.get(root)
             if running is None:
                 mine = self._running[root] = Future()
-        if running is not None:
-            return running.result()
         try:
-            found = self.find(root) or self._make(root)
-        except BaseException as error:
-            mine.set_exception(error)
-            raise
-        else:
-            mine.set_result(found)
-            return found
+            return running.result() if running is not None else self._settle(root, mine)
         finally:
             with self._lock:
-                del self._running[root]
+                self._waiting -= 1
 
     def request(self, roots: Iterable[int]) -> int:
         """Have skeletons traced in the background; return how many wait now.
@@ -150,6 +144,20 @@ class SkeletonStore:
                 _LOG.info("no skeleton of %d: %s", root, error)
             with self._lock:
                 self._queued.discard(root)
+
+    def _settle(self, root: int, mine: Future[KeptSkeleton]) -> KeptSkeleton:
+        """Find or make a skeleton and give it to all who wait."""
+        try:
+            found = self.find(root) or self._make(root)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(found)
+            return found
+        finally:
+            with self._lock:
+                del self._running[root]
 
     def _make(self, root: int) -> KeptSkeleton:
         engine, folder = self._engine, self._engine.folder

@@ -23,6 +23,7 @@ __all__ = ["SkeletonWorker"]
 
 _LOG = logging.getLogger(__name__)
 _MAX_SECONDS = 1800.0
+_END_SECONDS = 2.0
 
 
 class SkeletonWorker:
@@ -59,7 +60,8 @@ class SkeletonWorker:
         """End the child, also in the middle of its work."""
         with self._state:
             self._closed = True
-            if self._process is not None:
+            busy = self._turn.locked()
+            if self._process is not None and busy:
                 # Whoever waits for an answer finds the pipe broken.
                 self._process.kill()
         with self._turn:
@@ -94,12 +96,14 @@ class SkeletonWorker:
 
     def _drop(self) -> None:
         with self._state:
+            if self._pipe is not None:
+                self._pipe.close()
             if self._process is not None:
+                # An idle child ends by itself; only that way it cleans up behind itself.
+                self._process.join(_END_SECONDS)
                 self._process.kill()
                 self._process.join()
                 self._process.close()
-            if self._pipe is not None:
-                self._pipe.close()
             self._process = self._pipe = None
 
 

@@ -159,6 +159,37 @@ def test_many_who_ask_at_once_get_one_tracing(
     assert [path.name for path in (folder / "cache" / "skeletons").iterdir()] == [f"{roots[0]}.npz"]
 
 
+def test_those_who_wait_leave_threads_to_others(
+    service: RunningService, roots: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from connectome.offline.skeleton_worker import SkeletonWorker
+
+    store, go = service._state.skeletons, threading.Event()
+    trace = SkeletonWorker.trace
+
+    def slow(worker: SkeletonWorker, job: Any) -> Any:
+        assert go.wait(60)
+        return trace(worker, job)
+
+    monkeypatch.setattr(SkeletonWorker, "trace", slow)
+    base = f"{service.viewer_prefix}/skeletoncache/api/v1/{NAME}/async/get_skeleton/4"
+    answers: list[int] = []
+
+    def ask(root: int) -> None:
+        answers.append(requests.get(f"{base}/{root}/swc", timeout=60).status_code)
+
+    threads = [threading.Thread(target=ask, args=(root,)) for root in roots[:4] * 2]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: store.waiting == 8)
+    ask(roots[0])
+    assert answers == [429]
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert answers == [429, *[200] * 8]
+
+
 def test_a_damaged_skeleton_is_traced_again(
     service: RunningService, roots: list[int], folder: Path
 ) -> None:
