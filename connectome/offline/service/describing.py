@@ -119,7 +119,8 @@ def _in_query(about: About) -> list[dict[str, Any]]:
 def _responses(access: Access, about: About) -> dict[str, Any]:
     good: dict[str, Any] = {"description": "It went well."}
     if about.answer is not None:
-        good["content"] = _content(about.answer)
+        # No schema of an answer of bytes: a file may as well be JSON.
+        good["content"] = {"*/*": {}} if about.answer == BINARY else _content(about.answer)
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     sentences = {status: _SENTENCES[status] for status in _ERRORS[access]} | dict(about.errors)
     bad = {

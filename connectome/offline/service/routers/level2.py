@@ -121,7 +121,7 @@ ROUTES: tuple[BaseRoute, ...] = (
             query={"bounds": BOUNDS},
             answer=schema_of(
                 nodes=array_of(IDS),
-                affinities=array_of({"type": "number"}),
+                affinities=array_of({}),
                 areas=array_of({"type": "number"}),
             ),
         ),
