@@ -314,6 +314,39 @@ def test_grids_with_many_ties() -> None:
     assert min(outcomes.values()) > 20
 
 
+def loose_problem(seed: int) -> tuple[list[Edge], list[float], list[int], list[int]]:
+    """A random graph of up to 40 supervoxels, sparse or dense, with up to 5 labels a side."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(5, 40))
+    a = rng.integers(0, n, int(n * rng.choice([1.1, 1.5, 2, 3])) + 1)
+    b = (a + rng.integers(1, 4, len(a))) % n if seed % 2 else rng.integers(0, n, len(a))
+    a, b = np.append(a, np.arange(n - 1)), np.append(b, np.arange(1, n))
+    values = [rng.random(len(a)), rng.choice([0.1, 0.2, 0.3, 0.7], len(a)), np.ones(len(a))]
+    affinity = values[seed % 3].astype(np.float32)
+    if seed % 4 == 0:
+        affinity[rng.random(len(a)) < 0.3] = TINY
+    affinity[rng.random(len(a)) < rng.choice([0, 0.05, 0.3])] = INF
+    ids, order = rng.permutation(n) + BASE, rng.permutation(len(a))
+    edges = list(zip(ids[a[order]].tolist(), ids[b[order]].tolist(), strict=True))
+    n_source, n_sink = rng.integers(1, 6, 2)
+    labels = rng.permutation(ids).tolist()
+    sinks = labels[n_source : n_source + n_sink] or labels[:1]
+    return edges, affinity.astype(float).tolist(), labels[:n_source], sinks
+
+
+def test_graphs_where_paths_meet() -> None:
+    outcomes: dict[str, int] = {}
+    for seed in range(400):
+        isolating, problem = seed % 5 > 0, loose_problem(seed)
+        expected = Reference(*problem, isolating=isolating).answer()
+        assert same(answer(*problem, disallow_isolating_cut=isolating), expected), seed
+        kind = "cut" if isinstance(expected, list) else expected
+        outcomes[kind] = outcomes.get(kind, 0) + 1
+    assert outcomes["cut"] > 100
+    assert outcomes["overlapped irreparably"] > 5
+    assert len(outcomes) >= 6
+
+
 def test_the_order_of_equal_paths_is_that_of_the_search() -> None:
     """Two equally short ways from 1 to 4; the first listed edge decides, and so the cut."""
     square = [(1, 2), (2, 4), (1, 3), (3, 4), (2, 5), (3, 6), (5, 6)]
