@@ -172,4 +172,4 @@ def partition(world: World) -> Ids:
 def same(a: Ids, b: Ids) -> bool:
     """Tell whether two partitions of the same supervoxels are equal up to names."""
     pairs = np.unique(np.stack([a, b]), axis=1)
-    return len(np.unique(pairs[0])) == pairs.shape[1] == len(np.unique(pairs[1]))
+    return bool(len(np.unique(pairs[0])) == pairs.shape[1] == len(np.unique(pairs[1])))
