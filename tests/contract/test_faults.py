@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -195,3 +196,86 @@ def test_what_cannot_be_understood_is_said(service: RunningService, spec: str, w
 def test_targets_are_checked_before_serving(ingested: Any) -> None:
     with pytest.raises(InputError, match="no route is called 'merg'"):
         serve(ingested, faults=Faults(["drop-after:merg"]))
+
+
+VOXEL = (16.0, 16.0, 16.0)
+RING = "offline_ring"
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Iterator[RunningService]:
+    """One object of four supervoxels that touch in a ring, so that every cut has two edges."""
+    from connectome.offline.ingest import IngestRequest, ingest
+
+    z, y, x = np.indices((16, 32, 32))
+    quarters = (1 + (x >= 16) + 2 * (y >= 16) + 0 * z).astype(np.uint64)
+    request = IngestRequest(
+        resolution_nm=VOXEL,
+        name=RING,
+        out=tmp_path / "ring",
+        em=np.full(quarters.shape, 150, np.uint8),
+        supervoxels=quarters,
+        segmentation=np.ones_like(quarters),
+    )
+    ingest(request, lambda *_: None)
+    with serve(tmp_path / "ring") as running:
+        yield running
+
+
+def _split(service: RunningService) -> Any:
+    """Cut the ring between two opposite quarters."""
+    root = int(service.engine.current_roots()[0])
+    ends = [[str(root), 128.0, 128.0, 128.0], [str(root), 384.0, 384.0, 128.0]]
+    return requests.post(
+        f"{service.url}/segmentation/api/v1/table/{RING}/split",
+        data=json.dumps({"sources": [ends[0]], "sinks": [ends[1]]}),
+        headers={"Authorization": f"Bearer {service.token}"},
+        timeout=20,
+    )
+
+
+def test_a_split_is_whole_without_faults(ring: RunningService) -> None:
+    answer = _split(ring)
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["new_root_ids"]) == 2
+
+
+def test_a_partial_split_cuts_and_leaves_one_object(ring: RunningService) -> None:
+    ring.faults.switch_on("partial:n=1")
+    before = ring.engine.current_roots().tolist()
+    leaves = ring.engine.leaves(before[0]).tolist()
+    answer = _split(ring)
+    assert answer.status_code == 200, answer.text
+    (root,) = answer.json()["new_root_ids"]
+    assert [root] != before
+    assert ring.engine.current_roots().tolist() == [root]
+    assert ring.engine.leaves(root).tolist() == leaves
+    log = ring.engine.operations([answer.json()["operation_id"]])
+    (row,) = log.values()
+    assert row["operation_status"] == 0
+    assert len(row["removed_edges"]) == 1  # type: ignore[arg-type]  # one of two
+    assert ring.faults.happened() == {"partial:n=1": 1}
+    # The rest of the cut can be made afterwards.
+    assert len(_split(ring).json()["new_root_ids"]) == 2
+
+
+def test_a_cut_of_one_edge_cannot_be_partial(ring: RunningService) -> None:
+    ring.faults.switch_on("partial")
+    answer = _split(ring)
+    assert len(answer.json()["new_root_ids"]) == 1
+    answer = _split(ring)
+    assert len(answer.json()["new_root_ids"]) == 2
+    assert ring.faults.happened() == {"partial": 1}
+
+
+def test_the_command_line_names_what_is_wrong(
+    ingested: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from app import cli
+
+    for spec, why in (("busy:p=7", "between 0 and 1"), ("503:merg", "no route is called 'merg'")):
+        monkeypatch.setattr("sys.argv", ["proofdesk", "serve", str(ingested), "--fault", spec])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 2
+        assert why in " ".join(capsys.readouterr().err.split())
