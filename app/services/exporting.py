@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.services.export_report import (
+    ExportReport,
+    done_report,
+    held_line,
+    outcome_line,
+    outcome_of,
+    plan_line,
+    planned_report,
+)
 from app.services.model import PlannedEdit
 from app.services.opening import open_session
 from app.services.worker.messages import JobDone, JobFailed, JobProgress
 from app.services.workers import Post
-from connectome.errors import DatastackError, ProofdeskError
+from connectome.errors import AuthError, DatastackError, OfflineError, ProofdeskError, ServiceError
 from connectome.offline.datastack import OfflineDatastack
 from connectome.offline.truth import MainBodies
 from connectome.opening import open_datastack
 from proofreading.decisions import Answer
 from proofreading.edits import EditRecord, EditState, MergeEdit
 from proofreading.export.merges import queue_merges
-from proofreading.export.plan import Planned
+from proofreading.export.patience import SETTLE_S
 from proofreading.export.protocol import Exporter, ExportSummary
 from proofreading.export.tables import decision_rows, write_csv, write_json
+from proofreading.export.undo_plan import UndoPlan
+from proofreading.export.warnings import ObjectFacts
+from proofreading.session_lock import person
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
@@ -33,27 +45,7 @@ OFFLINE_SETTLE_S = 15.0
 CLOSE_SECONDS = 10.0
 
 JobEvent = JobProgress | JobDone | JobFailed
-
-
-@dataclass(frozen=True)
-class ExportReport:
-    """What an export did, or would do in a dry run."""
-
-    dry_run: bool
-    edits: int
-    applied: int
-    conflicts: int
-    failed: int
-    unknown: int
-    waiting: int
-    sites: int = 0
-    judged: int = 0
-    accepted: int = 0
-    right_merges: int | None = None
-    wrong_merges: int | None = None
-    stopped: str = ""
-    tables: tuple[str, ...] = ()
-    lines: tuple[str, ...] = field(default=())
+FactsOf = Callable[["Datastack"], ObjectFacts | None]
 
 
 def export_session(
@@ -62,6 +54,9 @@ def export_session(
     dry_run: bool,
     tables: Path | None,
     ignore: tuple[int, ...] = (),
+    rows: bool | None = None,
+    override_warnings: bool = False,
+    facts_of: FactsOf = lambda _: None,
     report: Callable[[str, float | None], None],
 ) -> ExportReport:
     """Send the accepted edits of a session, or list them.
@@ -70,24 +65,48 @@ def export_session(
     bodies of the two segments as ingested are one) or wrong; `ignore` names bodies that
     count as unknown.
 
+    Parameters
+    ----------
+    rows : bool, optional
+        Whether a row is written in an annotation table for each applied edit; by default
+        only offline, where nobody else reads them.
+    override_warnings : bool
+        Whether the person sets all warnings aside; recorded for each edit.
+    facts_of : callable
+        Returns what is known of the datastack's objects, for the warnings.
+
     Raises
     ------
     SessionError, DatastackError
         If the session cannot be opened or its datastack takes no edits.
+    AuthError
+        If the account may not edit.
     """
     with open_session(folder) as session:
-        datastack = open_datastack(session.info.datastack_address)
+        queue_merges(session.ledger, session.catalogue.site)
         try:
-            exporter = _exporter(session, datastack)
-            queue_merges(session.ledger, session.catalogue.site)
+            datastack = open_datastack(session.info.datastack_address)
+        except OfflineError as error:
+            result = _counted(_waiting(session, error, dry_run), session)
+            return replace(result, tables=_written(session, tables))
+        try:
             if dry_run:
-                result = _planned(exporter.plan())
+                exporter = _exporter(session, datastack, rows, facts_of)
+                result = planned_report(exporter.plan(), session.ledger.state.held_edits())
             else:
-                result = _done(exporter.run(_reporting(report)))
+                exporter = _exporter(session, datastack, rows, facts_of, me=_account(datastack))
+                override_by = person() if override_warnings else ""
+                result = done_report(exporter.run(_reporting(report), override_by=override_by))
                 result = _checked(result, session, datastack, ignore)
             return replace(_counted(result, session), tables=_written(session, tables))
         finally:
             datastack.close()
+
+
+def _waiting(session: Session, error: OfflineError, dry_run: bool) -> ExportReport:
+    """Return the report of an export that found no server."""
+    summary = ExportSummary((), len(session.ledger.state.pending_edits()), str(error), offline=True)
+    return replace(done_report(summary), dry_run=dry_run)
 
 
 def _written(session: Session, folder: Path | None) -> tuple[str, ...]:
@@ -130,62 +149,42 @@ def _reporting(
     return lambda number, total, record: report(f"exporting · {record.state}", number / total)
 
 
-def _exporter(session: Session, datastack: Datastack) -> Exporter:
+def _exporter(
+    session: Session,
+    datastack: Datastack,
+    rows: bool | None,
+    facts_of: FactsOf,
+    me: str | None = None,
+) -> Exporter:
     if datastack.graph is None:
         raise DatastackError(
             f"The datastack {datastack.name} is a flat segmentation and takes no edits.",
             "Save the decisions as tables: proofdesk export S --tables FOLDER",
         )
-    if isinstance(datastack, OfflineDatastack):
+    offline = isinstance(datastack, OfflineDatastack)
+    wanted = offline if rows is None else rows
+    return Exporter(
+        session.ledger,
+        datastack.graph,
+        rows=datastack.annotations if wanted else None,
+        facts=facts_of(datastack),
+        me=me,
         # Our own service answers or is gone; it has no lock that expires minutes later.
-        return Exporter(session.ledger, datastack.graph, settle_s=OFFLINE_SETTLE_S)
-    return Exporter(session.ledger, datastack.graph)
-
-
-def _planned(planned: list[Planned]) -> ExportReport:
-    return ExportReport(
-        dry_run=True,
-        edits=len(planned),
-        applied=0,
-        conflicts=sum(not plan.ok for plan in planned),
-        failed=0,
-        unknown=0,
-        waiting=sum(plan.ok for plan in planned),
-        lines=tuple(f"{describe(plan.record)}: {_verdict_of(plan)}" for plan in planned),
+        settle_s=OFFLINE_SETTLE_S if offline else SETTLE_S,
     )
 
 
-def _done(summary: ExportSummary) -> ExportReport:
-    return ExportReport(
-        dry_run=False,
-        edits=len(summary.records),
-        applied=summary.count(EditState.COMMITTED),
-        conflicts=summary.count(EditState.CONFLICT),
-        failed=summary.count(EditState.FAILED, EditState.PARTIAL),
-        unknown=summary.count(EditState.UNKNOWN, EditState.SUBMITTED),
-        waiting=summary.waiting,
-        stopped=summary.stopped,
-        lines=tuple(f"{describe(record)}: {outcome_of(record)}" for record in summary.records),
-    )
-
-
-def describe(record: EditRecord) -> str:
-    """Return an edit as short words."""
-    edit = record.edit
-    if isinstance(edit, MergeEdit):
-        return f"merge {edit.expected_roots[0]} and {edit.expected_roots[1]}"
-    return f"split {edit.expected_root}"
-
-
-def outcome_of(record: EditRecord) -> str:
-    """Return how far an edit has come, in words."""
-    operation = f" (operation {record.operation_id})" if record.operation_id is not None else ""
-    message = f": {record.message}" if record.message else ""
-    return f"{record.state.value}{operation}{message}"
-
-
-def _verdict_of(plan: Planned) -> str:
-    return plan.check.message or "ready to be sent"
+def _account(datastack: Datastack) -> str | None:
+    """Return the person as the server calls them, after asking whether they may edit."""
+    try:
+        permission = datastack.may_edit()
+    except AuthError:
+        raise
+    except ServiceError:
+        return None  # without a network the edits wait, and the run says so
+    if permission.allowed is False:
+        raise AuthError(permission.message, permission.hint)
+    return permission.user or None
 
 
 class ExportDesk:
@@ -194,10 +193,17 @@ class ExportDesk:
     Results are posted to the owner's thread.
     """
 
-    def __init__(self, session: Session, datastack: Datastack, post: Post) -> None:
+    def __init__(
+        self,
+        session: Session,
+        datastack: Datastack,
+        post: Post,
+        facts_of: FactsOf = lambda _: None,
+    ) -> None:
         self._session = session
         self._datastack = datastack
         self._post = post
+        self._facts_of = facts_of
         self._busy = threading.Lock()
         self._cancelled = threading.Event()
         self._thread: threading.Thread | None = None
@@ -206,28 +212,29 @@ class ExportDesk:
     def plan(
         self, done: Callable[[list[PlannedEdit]], None], failed: Callable[[JobFailed], None]
     ) -> None:
-        """List every edit that waits with what would become of it.
+        """List every edit that waits with what would become of it, then those that are held.
 
         After an export the outcomes of its edits come first, once.
         """
 
         def work() -> None:
             queue_merges(self._session.ledger, self._session.catalogue.site)
-            planned = [_outcome_line(record) for record in self._outcomes]
-            self._outcomes = ()
-            planned += [_line(plan) for plan in self._exporter().plan()]
-            self._post(lambda: done(planned))
+            shown, self._outcomes = self._outcomes, ()
+            lines = [outcome_line(record) for record in shown]
+            lines += [plan_line(plan) for plan in self._exporter().plan()]
+            listed = {line.edit_id for line in lines}
+            held = self._session.ledger.state.held_edits()
+            lines += [held_line(record) for record in held if record.edit.id not in listed]
+            self._post(lambda: done(lines))
 
-        self._run(
-            "plan", work, lambda event: failed(event) if isinstance(event, JobFailed) else None
-        )
+        self._ask("plan", work, failed)
 
     def export(self, tell: Callable[[JobEvent], None]) -> None:
         """Send every edit that waits."""
 
         def work() -> None:
             queue_merges(self._session.ledger, self._session.catalogue.site)
-            summary = self._exporter().run(
+            summary = self._exporter(_account(self._datastack)).run(
                 lambda number, total, _: self._tell(
                     tell, JobProgress("export", f"exporting {number} of {total}", number / total)
                 ),
@@ -236,6 +243,8 @@ class ExportDesk:
             self._outcomes = summary.records
             applied = summary.count(EditState.COMMITTED)
             text = f"{applied} of {len(summary.records)} edits applied. {summary.stopped}"
+            if summary.offline:
+                text = f"No network: {summary.waiting} edits wait and go out with a later export."
             self._tell(tell, JobDone("export", text.strip()))
 
         self._cancelled.clear()
@@ -262,6 +271,38 @@ class ExportDesk:
 
         self._run("undo", work, tell)
 
+    def undo_plan(
+        self,
+        edit_id: str,
+        done: Callable[[UndoPlan], None],
+        failed: Callable[[JobFailed], None],
+    ) -> None:
+        """Find out what was built on an applied edit; only reads."""
+
+        def work() -> None:
+            plan = self._exporter().undo_plan(edit_id)
+            self._post(lambda: done(plan))
+
+        self._ask("undo_plan", work, failed)
+
+    def release(
+        self,
+        edit_id: str,
+        done: Callable[[EditRecord], None],
+        failed: Callable[[JobFailed], None],
+    ) -> None:
+        """Let a held edit go on after the person's second look."""
+
+        def work() -> None:
+            record = self._exporter().release(edit_id, person())
+            self._post(lambda: done(record))
+
+        self._ask("release", work, failed)
+
+    def drop(self, edit_id: str) -> None:
+        """Give a held edit up; writes only the ledger."""
+        self._exporter().drop(edit_id, person())
+
     def requeue(self, edit_id: str) -> None:
         """Let an edit that was undone wait again; writes only the ledger."""
         self._exporter().requeue([edit_id])
@@ -280,11 +321,16 @@ class ExportDesk:
         if self._thread is not None:
             self._thread.join(CLOSE_SECONDS)
 
-    def _exporter(self) -> Exporter:
-        return _exporter(self._session, self._datastack)
+    def _exporter(self, me: str | None = None) -> Exporter:
+        return _exporter(self._session, self._datastack, None, self._facts_of, me)
 
     def _tell(self, tell: Callable[[JobEvent], None], event: JobEvent) -> None:
         self._post(lambda: tell(event))
+
+    def _ask(
+        self, name: str, work: Callable[[], None], failed: Callable[[JobFailed], None]
+    ) -> None:
+        self._run(name, work, lambda event: failed(event) if isinstance(event, JobFailed) else None)
 
     def _run(self, name: str, work: Callable[[], None], tell: Callable[[JobEvent], None]) -> None:
         def guarded() -> None:
@@ -296,24 +342,3 @@ class ExportDesk:
 
         self._thread = threading.Thread(target=guarded, name=f"proofdesk-{name}", daemon=True)
         self._thread.start()
-
-
-def _line(plan: Planned) -> PlannedEdit:
-    record = plan.record
-    return PlannedEdit(
-        edit_id=record.edit.id,
-        site_id=record.edit.site_id,
-        text=describe(record),
-        outcome=_verdict_of(plan),
-        ok=plan.ok,
-    )
-
-
-def _outcome_line(record: EditRecord) -> PlannedEdit:
-    return PlannedEdit(
-        edit_id=record.edit.id,
-        site_id=record.edit.site_id,
-        text=describe(record),
-        outcome=outcome_of(record),
-        ok=record.state is EditState.COMMITTED,
-    )

@@ -164,13 +164,29 @@ class LastAnswer:
 
 @dataclass(frozen=True)
 class PlannedEdit:
-    """One line of the export's dry run or of its outcome."""
+    """One line of the export's dry run or of its outcome.
+
+    Parameters
+    ----------
+    reason : str
+        Why it is not simply sent, for programs: a `proofreading.edits.Reason`.
+    held : bool
+        Whether it waits for a second look: it can be released or given up.
+    quiet : bool
+        Whether nothing is wrong although nothing was sent: somebody has done the same.
+    changes : str
+        What others did to its objects since they were seen.
+    """
 
     edit_id: str
     site_id: str
     text: str
     outcome: str
     ok: bool
+    reason: str = ""
+    held: bool = False
+    quiet: bool = False
+    changes: str = ""
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ class Exporter:
         cancelled : callable
             Asked before each edit.
         override_by : str
-            Who sets all warnings aside; empty if they hold their edits.
+            Who sets all warnings aside, those of edits held before as well; empty if they
+            hold their edits.
 
         Raises
         ------
@@ -132,6 +133,8 @@ class Exporter:
         """
         run = Run(self._journal, progress, cancelled)
         run.begin(self.recover())
+        if override_by:
+            self._override_all(override_by)
         for edit_id in run.waiting():
             try:
                 prepared = self._preparer.prepare(edit_id, override_by)
@@ -223,6 +226,13 @@ class Exporter:
         record = self._held(edit_id)
         text = f"Given up by {author}."
         return self._journal.set(record, record.state, text, reason=Reason.DROPPED)
+
+    def _override_all(self, author: str) -> None:
+        """Let every edit go that only a warning holds; what changed since holds it again."""
+        for record in self._journal.state.held_edits():
+            if record.reason is Reason.WARNED:
+                event = EditReleased(record.edit.id, author, warnings=record.warnings)
+                self._journal.change(event, in_state(record.edit.id, [record.state]))
 
     def _held(self, edit_id: str) -> EditRecord:
         record = self._journal.state.edit(edit_id)
