@@ -11,6 +11,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -164,14 +165,22 @@ def ingest(request: IngestRequest, progress: Progress) -> IngestSummary:
 
 
 def _load(request: IngestRequest) -> _Inputs:
-    segmentation = _volume(request.segmentation, "segmentation")
-    em = _volume(request.em, "EM") if request.em is not None else None
-    pieces = _optional(request.supervoxels, "supervoxels")
-    truth = _optional(request.groundtruth, "ground truth")
-    if em is None and pieces is None:
+    if request.em is None and request.supervoxels is None:
         raise DatastackError(
             "Without supervoxels the EM is needed to make some.", "Give --em or --supervoxels."
         )
+    # Unpacking leaves Python's lock free, so that each core can unpack one.
+    with ThreadPoolExecutor(4) as pool:
+        loading = pool.submit(_volume, request.segmentation, "segmentation")
+        others = [
+            pool.submit(_optional, source, what)
+            for source, what in (
+                (request.em, "EM"),
+                (request.supervoxels, "supervoxels"),
+                (request.groundtruth, "ground truth"),
+            )
+        ]
+        segmentation, (em, pieces, truth) = loading.result(), (one.result() for one in others)
     check_same_shape([v for v in (em, segmentation, pieces, truth) if v is not None])
     resolution = check_resolution(request.resolution_nm, segmentation.array.shape)
     grey, notes = as_em(em) if em is not None else (None, ())
