@@ -187,6 +187,14 @@ def _account(datastack: Datastack) -> str | None:
     return permission.user or None
 
 
+def _name(datastack: Datastack) -> str | None:
+    """Return the person as the server's log calls them, if it tells."""
+    try:
+        return datastack.may_edit().user or None
+    except ServiceError:
+        return None
+
+
 class ExportDesk:
     """Exports in the background of a window, one thing at a time.
 
@@ -257,7 +265,7 @@ class ExportDesk:
             return
 
         def work() -> None:
-            records = self._exporter().recover()
+            records = self._exporter(_name(self._datastack)).recover()
             self._tell(tell, JobDone("recover", f"{len(records)} earlier edits looked up"))
 
         self._run("recover", work, tell)

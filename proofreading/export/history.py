@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,14 @@ __all__ = [
     "OutdatedError",
     "Sides",
     "descendants",
+    "log_rows",
     "present_sides",
     "read_history",
 ]
+
+
+_ROWS = 100
+"""Rows of the log in one request."""
 
 
 class OutdatedError(ServiceError):
@@ -100,7 +105,7 @@ class History:
         """
         if not self.operation_ids:
             return None
-        rows = graph.operations(self.operation_ids)
+        rows = log_rows(graph, self.operation_ids)
         ours = next((row for row in rows.values() if row.applied and wanted(row)), None)
         if ours is None and len(rows) < len(self.operation_ids):
             raise ServiceError("The server's log of operations has gaps.", "Try again later.")
@@ -130,6 +135,14 @@ def read_history(graph: Graph, start: Collection[int], today: Collection[int]) -
     reached = {root: frozenset(({root} | after[root]) & set(today)) for root in start}
     made = {root: lineage.operation_ids[root] for root in way if root in lineage.operation_ids}
     return History(way, made, reached)
+
+
+def log_rows(graph: Graph, operation_ids: Sequence[int]) -> dict[int, OperationDetails]:
+    """Return rows of the server's log, asked for in parts: an address has a longest length."""
+    rows: dict[int, OperationDetails] = {}
+    for start in range(0, len(operation_ids), _ROWS):
+        rows |= graph.operations(operation_ids[start : start + _ROWS])
+    return rows
 
 
 def descendants(lineage: Lineage, roots: Iterable[int]) -> set[int]:

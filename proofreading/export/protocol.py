@@ -137,12 +137,7 @@ class Exporter:
             self._override_all(override_by)
         for edit_id in run.waiting():
             try:
-                prepared = self._preparer.prepare(edit_id, override_by)
-                run.note(prepared.conflict)
-                record = prepared.record
-                if record is not None and record.state is EditState.SUBMITTED:
-                    record = self._sender.send(record)
-                run.take(record)
+                self._export(edit_id, run, override_by)
             except ServiceError as error:
                 run.stop(error)
         # Without a network, looking for rows would only wait.
@@ -226,6 +221,14 @@ class Exporter:
         record = self._held(edit_id)
         text = f"Given up by {author}."
         return self._journal.set(record, record.state, text, reason=Reason.DROPPED)
+
+    def _export(self, edit_id: str, run: Run, override_by: str) -> None:
+        prepared = self._preparer.prepare(edit_id, override_by)
+        run.note(prepared.conflict)
+        record = prepared.record
+        if record is not None and record.state is EditState.SUBMITTED:
+            record = self._sender.send(record)
+        run.take(record)
 
     def _override_all(self, author: str) -> None:
         """Let every edit go that only a warning holds; what changed since holds it again."""

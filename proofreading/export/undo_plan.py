@@ -8,7 +8,7 @@ from datetime import datetime
 
 from connectome.graph import Graph, OperationDetails
 from proofreading.edits import EditRecord, EditState, MergeEdit
-from proofreading.export.history import History, present_sides, read_history
+from proofreading.export.history import History, log_rows, present_sides, read_history
 from proofreading.export.reading import goal_met
 from proofreading.ledger.fold import LedgerState
 
@@ -84,7 +84,7 @@ def plan_undo(state: LedgerState, graph: Graph, record: EditRecord, operation_id
 
 
 def _rows(graph: Graph, history: History) -> list[OperationDetails]:
-    rows = graph.operations(history.operation_ids) if history.operation_ids else {}
+    rows = log_rows(graph, history.operation_ids)
     return [rows[number] for number in sorted(rows)]
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from proofreading.export.protocol import Exporter
 from proofreading.ledger.store import Ledger
-from tests.fakes import FakeClock, MemoryAnnotations, MemoryGraph
+from tests.fake_annotations import MemoryAnnotations
+from tests.fakes import FakeClock, MemoryGraph
 from tests.unit.export.scene import Scene
 
 

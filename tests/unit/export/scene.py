@@ -11,7 +11,8 @@ from proofreading.export.protocol import Exporter
 from proofreading.ledger.events import DecisionMade, EditQueued
 from proofreading.ledger.store import Ledger
 from proofreading.verdicts import Task
-from tests.fakes import FakeClock, MemoryAnnotations, MemoryGraph
+from tests.fake_annotations import MemoryAnnotations
+from tests.fakes import FakeClock, MemoryGraph
 from tests.unit.ledger.build import a_decision, a_merge
 
 

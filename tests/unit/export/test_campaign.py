@@ -18,7 +18,8 @@ from proofreading.ledger.events import DecisionMade, EditChanged, EditQueued, Ev
 from proofreading.ledger.fold import LedgerState
 from proofreading.ledger.store import Ledger
 from proofreading.verdicts import Task
-from tests.fakes import Crash, FakeClock, Fault, MemoryAnnotations, MemoryGraph
+from tests.fake_annotations import MemoryAnnotations
+from tests.fakes import Crash, FakeClock, Fault, MemoryGraph
 from tests.unit.export.scene import cut_request, point
 from tests.unit.ledger.build import a_decision
 
