@@ -160,7 +160,7 @@ def _write_chunks(
 
 
 def _compressed(block: NDArray[np.uint64]) -> bytes:
-    import compressed_segmentation  # type: ignore[import-not-found]
+    import compressed_segmentation
 
     packed: bytes = compressed_segmentation.compress(block.T, block_size=_BLOCK, order="F")
     return packed
