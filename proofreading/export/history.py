@@ -93,23 +93,30 @@ class History:
         """Whether the server names the operation of every step."""
         return self.roots <= self.operations.keys()
 
-    def find(
-        self, graph: Graph, wanted: Callable[[OperationDetails], bool]
-    ) -> OperationDetails | None:
-        """Return the applied operation on the way that is wanted, if there is one.
+    def rows(self, graph: Graph) -> list[OperationDetails]:
+        """Return the operations on the way from the server's log, oldest first.
 
         Raises
         ------
         ServiceError
             If the log lacks an operation that the lineage names: nothing can be concluded.
         """
-        if not self.operation_ids:
-            return None
         rows = log_rows(graph, self.operation_ids)
-        ours = next((row for row in rows.values() if row.applied and wanted(row)), None)
-        if ours is None and len(rows) < len(self.operation_ids):
+        if len(rows) < len(self.operation_ids):
             raise ServiceError("The server's log of operations has gaps.", "Try again later.")
-        return ours
+        return [rows[number] for number in self.operation_ids]
+
+    def find(
+        self, graph: Graph, wanted: Callable[[OperationDetails], bool]
+    ) -> OperationDetails | None:
+        """Return the first applied operation on the way that is wanted, if there is one.
+
+        Raises
+        ------
+        ServiceError
+            If the log has gaps.
+        """
+        return next((row for row in self.rows(graph) if row.applied and wanted(row)), None)
 
 
 def read_history(graph: Graph, start: Collection[int], today: Collection[int]) -> History:

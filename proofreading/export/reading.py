@@ -94,20 +94,37 @@ def read_edit(graph: Graph, edit: Edit, me: str | None = None) -> Found:
 def read_undo(graph: Graph, record: EditRecord, sent_against: tuple[int, ...]) -> Found:
     """Return what became of an undo that was sent when the points' roots were these.
 
+    That another edit has brought the points apart, or together, does not undo this one: a
+    merge may have joined more than its two points. Only the log tells.
+
     Raises
     ------
     ServiceError
         If the graph cannot be read.
     """
     sides = present_sides(graph, record.edit)
-    history = read_history(graph, sent_against or record.new_roots, sides.roots - {0})
-    ours = history.find(graph, lambda row: row.undoes == record.operation_id)
+    today = sides.roots - {0}
+    since = read_history(graph, sent_against or record.new_roots, today)
+    ours = since.find(graph, lambda row: row.undoes == record.operation_id)
     if ours is not None:
         return Found(Outcome.APPLIED, ours.operation_id, ours.new_roots)
-    # A partial cut left its points together: that they are together says nothing.
-    if record.state is not EditState.PARTIAL and not goal_met(record.edit, sides):
-        return Found(Outcome.OVERTAKEN, message="Another edit has taken it back already.")
+    if not since.told and record.state is EditState.COMMITTED and not goal_met(record.edit, sides):
+        return Found(Outcome.APPLIED)
+    theirs = _undone_by(read_history(graph, record.new_roots, today).rows(graph), record)
+    if theirs is not None:
+        return Found(Outcome.OVERTAKEN, theirs.operation_id, theirs.new_roots)
     return Found(Outcome.NOT_APPLIED)
+
+
+def _undone_by(rows: list[OperationDetails], record: EditRecord) -> OperationDetails | None:
+    """Return the undo in force of an edit's operation, whoever made it."""
+    found = None
+    for row in rows:
+        if row.applied and row.undoes == record.operation_id:
+            found = row
+        elif found is not None and row.redoes in (record.operation_id, found.operation_id):
+            found = None
+    return found
 
 
 def _of_ours(edit: Edit, row: OperationDetails, *, met: bool) -> Found:

@@ -40,7 +40,7 @@ class UndoPlan:
     later : tuple of LaterOperation
         What changed the objects at the edit's points since, oldest first.
     taken_back : bool
-        Whether the graph is no longer as the edit left it: there is nothing to undo.
+        Whether the graph is no longer as the edit left it at its points.
     obstacle : str
         Why the server is likely to refuse; empty if nothing is in the way.
     """

@@ -95,6 +95,8 @@ class Undoer:
             if not refused:
                 return record  # the undo stays unfinished until `recover` can read
             found = Found(Outcome.NOT_APPLIED)
+        if refused and found.operation_id is None:
+            found = Found(Outcome.NOT_APPLIED)
         return self._found(record, found, message)
 
     def _read(self, record: EditRecord) -> Found:

@@ -12,7 +12,7 @@ from proofreading.export.protocol import Exporter
 from proofreading.ledger.events import DecisionMade, DecisionWithdrawn, EditQueued
 from proofreading.ledger.store import Ledger
 from tests.fakes import Crash, Fault
-from tests.unit.export.scene import Scene
+from tests.unit.export.scene import Scene, cut_request
 from tests.unit.ledger.build import a_decision, a_merge
 
 
@@ -307,6 +307,18 @@ def test_undo_of_what_somebody_has_undone(scene: Scene) -> None:
     committed(scene)
     scene.graph.take_back(1, user="other")
     assert scene.exporter.undo("edit-1").state is EditState.UNDONE
+
+
+@pytest.mark.parametrize("fault", [Fault.NONE, Fault.REJECT, Fault.DROP_BEFORE])
+def test_what_another_edit_separated_is_not_undone(scene: Scene, fault: Fault) -> None:
+    committed(scene)
+    cut = scene.queue_cut(9, [1], [2])
+    scene.graph.cut(cut_request(cut), user="other")
+    scene.graph.faults = [fault]
+    record = scene.exporter.undo("edit-1")
+    assert record.state is EditState.COMMITTED
+    assert record.message
+    assert scene.ledger.state.unfinished_undos() == []
 
 
 def test_nothing_to_undo_is_said(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,4 +203,5 @@ def test_an_undo_that_later_cuts_stand_in_the_way_of_is_refused(
     assert (plan.taken_back, len(plan.others), plan.own) == (True, 1, ())
     assert "separated" in plan.obstacle
     assert export.undo_plan(later.id).obstacle == ""
-    assert export.undo(edit.id).state is EditState.UNDONE
+    kept = export.undo(edit.id)
+    assert (kept.state, kept.message.startswith("Undo refused: ")) == (EditState.COMMITTED, True)
