@@ -25,8 +25,8 @@ class Annotations(Protocol):
         """
         ...
 
-    def find(self, table: str, column: str, value: str) -> list[int]:
-        """Return the ids of the valid rows whose text column has this value."""
+    def find(self, table: str, column: str, value: str | int) -> list[int]:
+        """Return the ids of the valid rows whose column has this value."""
         ...
 
     def post(self, table: str, row: Mapping[str, object]) -> int:

@@ -79,8 +79,8 @@ class CaveAnnotations:
                 "Try again later.",
             )
 
-    def find(self, table: str, column: str, value: str) -> list[int]:
-        """Return the ids of the valid rows whose text column has this value, ascending.
+    def find(self, table: str, column: str, value: str | int) -> list[int]:
+        """Return the ids of the valid rows whose column has this value, ascending.
 
         Asks the materialization service for the rows as of now.
 
@@ -145,7 +145,7 @@ class CaveAnnotations:
             return error
         return None
 
-    def _query(self, table: str, column: str, value: str) -> list[dict[str, Any]]:
+    def _query(self, table: str, column: str, value: str | int) -> list[dict[str, Any]]:
         # Not caveclient's live_live_query: it asks as of this machine's clock, and one that is
         # slow would miss a row written just now.
         answer = self._connection.session.post(

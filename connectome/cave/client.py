@@ -81,6 +81,11 @@ class CaveConnection:
         """Name of the aligned volume, to which annotation tables belong."""
         return str(self.record["aligned_volume"]["name"])
 
+    @property
+    def soma_table(self) -> str:
+        """Name of the annotation table of cell bodies; empty where the record names none."""
+        return str(self.record.get("soma_table") or "")
+
     def reading(self, what: str) -> AbstractContextManager[None]:
         """Translate the failures of a read from the segmentation's server."""
         return reading(self.local_server, what, self.server)

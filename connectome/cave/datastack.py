@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from connectome.cave.annotations import CaveAnnotations
 from connectome.cave.client import CaveConnection, connect
 from connectome.cave.graph import CaveGraph
+from connectome.cave.object_facts import CaveFacts
 from connectome.cave.permission import edit_permission
 from connectome.cave.skeletons import CaveSkeletons
 from connectome.datastack import Imagery, Mesh, Segmentation, ViewerSources
 from connectome.errors import AuthError, NotFoundError, ServiceError
 from connectome.graph import Ids, Permission
+from connectome.objects import SomaTable
 from connectome.precomputed import (
     MappedSegmentation,
     PrecomputedImagery,
@@ -93,6 +95,12 @@ class CaveDatastack:
     def annotations(self) -> CaveAnnotations:
         """The annotation tables of the aligned volume."""
         return CaveAnnotations(self._connection)
+
+    @cached_property
+    def facts(self) -> CaveFacts:
+        """What the server tells of objects."""
+        table = SomaTable(lambda: self._connection.soma_table, lambda: self.annotations)
+        return CaveFacts(self._graph, table)
 
     def may_edit(self) -> Permission:
         """Ask the auth service what the person's account may do."""

@@ -201,6 +201,12 @@ class CaveGraph:
             edges = retried(lambda: self._client.level2_chunk_graph(root))
             return np.asarray(edges).astype(np.uint64).reshape(-1, 2)
 
+    def level2_nodes(self, root: int, bounds: NDArray[np.int64]) -> Ids:
+        """Return the level-2 nodes of a root in the chunks that meet a box of voxels (3, 2)."""
+        with self._connection.reading(f"the segment {root}"):
+            nodes = retried(lambda: self._client.get_leaves(root, bounds=bounds, stop_layer=2))
+            return np.asarray(nodes).astype(np.uint64)
+
     @property
     def connection(self) -> CaveConnection:
         """The datastack on its server."""

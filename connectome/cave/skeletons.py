@@ -6,7 +6,6 @@ import gzip
 import json
 import logging
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from connectome.cave.client import CaveConnection
 from connectome.cave.graph import CaveGraph
-from connectome.cave.transport import retried
+from connectome.cave.level2 import level2_attributes
 from connectome.datastack import Skeleton
 from connectome.errors import AuthError, OfflineError, ServiceError
 
@@ -23,7 +22,6 @@ __all__ = ["CaveSkeletons"]
 _LOG = logging.getLogger(__name__)
 _VERSION = 4
 """Of the skeleton service's format: vertices, edges, radius, compartment."""
-_BATCH = 5_000
 
 
 class CaveSkeletons:
@@ -92,27 +90,13 @@ class CaveSkeletons:
 
     def _places(self, nodes: NDArray[np.uint64]) -> dict[int, tuple[float, float, float, float]]:
         """Return position and radius in nm of each level-2 node that the cache knows."""
-        table, server = self._connection.table, self._connection.local_server
-        url = f"{server}/l2cache/api/v1/table/{table}/attributes"
+        names = ("rep_coord_nm", "max_dt_nm")
         places: dict[int, tuple[float, float, float, float]] = {}
-        for start in range(0, len(nodes), _BATCH):
-            ids = nodes[start : start + _BATCH].tolist()
-            with self._connection.reading("positions of level-2 nodes"):
-                for node, found in retried(partial(self._ask, url, ids)).items():
-                    if "rep_coord_nm" in found:
-                        x, y, z = (float(value) for value in found["rep_coord_nm"])
-                        places[int(node)] = (x, y, z, float(found.get("max_dt_nm") or 0.0))
+        for node, found in level2_attributes(self._connection, nodes, names).items():
+            if "rep_coord_nm" in found:
+                x, y, z = (float(value) for value in found["rep_coord_nm"])
+                places[node] = (x, y, z, float(found.get("max_dt_nm") or 0.0))
         return places
-
-    def _ask(self, url: str, ids: list[int]) -> dict[str, Any]:
-        answer = self._graph.session.post(
-            url,
-            params={"attribute_names": "rep_coord_nm,max_dt_nm"},
-            data=json.dumps({"l2_ids": ids}),
-        )
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
 
 
 def _unpacked(content: bytes) -> dict[str, Any]:

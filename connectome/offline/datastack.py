@@ -25,9 +25,11 @@ from connectome.datastack import (
 )
 from connectome.errors import DatastackError, NotFoundError, OutsideVolumeError
 from connectome.graph import Ids, Permission
+from connectome.objects import SomaTable
 from connectome.offline.engine import GraphEngine, GraphRefusalError
 from connectome.offline.layout import DatastackFolder
 from connectome.offline.meshing import MeshStore
+from connectome.offline.object_facts import OfflineFacts
 from connectome.precomputed import (
     MappedSegmentation,
     PrecomputedImagery,
@@ -144,6 +146,12 @@ class OfflineDatastack:
 
         return CaveAnnotations(self.graph.connection)
 
+    @cached_property
+    def facts(self) -> OfflineFacts:
+        """What the files, and a table of cell bodies if there is one, tell of objects."""
+        table = SomaTable(lambda: self.graph.connection.soma_table, lambda: self.annotations)
+        return OfflineFacts(self._engine, table)
+
     def may_edit(self) -> Permission:
         """Ask the service, as a real server is asked."""
         from connectome.cave import edit_permission
@@ -201,6 +209,8 @@ class OfflineDatastack:
         """Stop the service if this object started it, and close the files."""
         with self._lock, contextlib.ExitStack() as closing:
             closing.callback(self._engine.close)
+            if "facts" in self.__dict__:  # made only where somebody asked
+                closing.callback(self.facts.close)
             if self._service is not None:
                 closing.callback(self._service.stop)
             if self._graph is not None:
