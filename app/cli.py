@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from app.console import console, progress_bar, show_error, table, to_json
-from connectome.errors import ProofdeskError
+from connectome.errors import InputError, ProofdeskError
 
 if TYPE_CHECKING:
     from app.services.opening import Opened
@@ -230,6 +230,18 @@ def export(
     ignore: Annotated[
         list[int] | None, typer.Option(help="Truth bodies to leave out when merges are checked.")
     ] = None,
+    rows: Annotated[
+        bool | None,
+        typer.Option(
+            "--rows/--no-rows",
+            help="A row for each applied edit in the datastack's annotation tables; "
+            "by default only offline.",
+        ),
+    ] = None,
+    override_warnings: Annotated[
+        bool,
+        typer.Option(help="Send edits that a warning holds; recorded with your name."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Send accepted edits, each exactly once; run it again after any failure."""
@@ -237,12 +249,49 @@ def export(
 
     with progress_bar(quiet=as_json) as report:
         summary = export_session(
-            session, dry_run=dry_run, tables=tables, ignore=tuple(ignore or ()), report=report
+            session,
+            dry_run=dry_run,
+            tables=tables,
+            ignore=tuple(ignore or ()),
+            rows=rows,
+            override_warnings=override_warnings,
+            report=report,
         )
     if not as_json:
-        for line in summary.lines:
+        for line in (*summary.lines, *summary.changes):
             console().print(line, markup=False)
     _show("Dry run: nothing was sent" if dry_run else "Edits", summary, as_json=as_json)
+
+
+@app.command()
+def render(
+    session: SessionFolder,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.")],
+    site: Annotated[str | None, typer.Option(metavar="ID", help="Which site.")] = None,
+    size: Annotated[int, typer.Option(help="Width in pixels.", min=224, max=1024)] = 512,
+    sheet: Annotated[
+        bool, typer.Option("--sheet", help="Pages of many sites, in the order of the queue.")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(help="--sheet: sites at most.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the pictures of a site, or a contact sheet of many, and how they were made."""
+    if sheet == (site is not None):
+        raise InputError("Say what to draw.", "Give either --site ID or --sheet.")
+    if site is not None:
+        from app.services.rendering import render_site
+
+        summary = render_site(session, site, out, size_px=size)
+        for each in () if as_json else summary.missing:
+            line = f"{each['picture']}: {each['state']}. {each['reason']}"
+            console(to_stderr=True).print(line, markup=False, soft_wrap=True)
+        _show(f"Pictures of {site}", summary, as_json=as_json)
+        raise typer.Exit(summary.exit_code)
+    from app.services.contact_sheet import render_sheet
+
+    with progress_bar(quiet=as_json) as report:
+        pages = render_sheet(session, out, limit=limit, report=report)
+    _show("Contact sheet", pages, as_json=as_json)
 
 
 @app.command()
