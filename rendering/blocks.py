@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.datastack import Imagery
+from connectome.greys import Stretch
 from connectome.space import BoxNm, Cutout, Scale
 from rendering.cache import ByteCache
 
@@ -44,6 +45,12 @@ class BlockImagery:
     def scales(self) -> tuple[Scale, ...]:
         """The resolution levels, finest first."""
         return self._imagery.scales
+
+    @property
+    def stretch(self) -> Stretch | None:
+        """How stored values became 8 bits, if they had to."""
+        found: Stretch | None = getattr(self._imagery, "stretch", None)
+        return found
 
     def read(self, box: BoxNm, scale: int = 0) -> Cutout:
         """Return uint8 voxels of the box cut at the volume's faces; see `Imagery.read`."""

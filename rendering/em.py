@@ -2,64 +2,45 @@
 
 Orientation is that of Neuroglancer's panels: ``xy`` shows x to the right and y down,
 ``xz`` shows x to the right and z down, ``yz`` shows -z to the right and y down (its
-panel is the xy one turned by 90 degrees about y, which points +z to the left).
+panel is the xy one turned by 90 degrees about y, which points +z to the left). ``best``
+is the oblique plane in which the pair shows most (`rendering.oblique`).
 Sampling is isotropic (anisotropic voxels are stretched, linearly for grey values and
 by nearest neighbour for ids). Outside the volume is absent, never black tissue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from connectome.datastack import Imagery, Segmentation
-from connectome.errors import OutsideVolumeError
+from connectome.errors import InputError, OutsideVolumeError
+from connectome.greys import Stretch, tissue_values
 from connectome.space import BoxNm, Cutout, PointNm, Scale
-from rendering.spec import EMSpec
+from rendering.oblique import BestPlane, best_plane
+from rendering.sampling import (
+    PLANES,
+    Frame,
+    Plane,
+    ScatteredPoints,
+    offsets_nm,
+    plane_points,
+)
+from rendering.spec import BEST, EMSpec
 
-__all__ = ["PLANES", "Plane", "Slices", "cut_slices", "grey_range", "slice_cutouts"]
+__all__ = ["PLANES", "Frame", "Plane", "Slices", "cut_slices", "grey_range", "slice_cutouts"]
 
-
-@dataclass(frozen=True)
-class Plane:
-    """The axes of a slice: xyz axis and sign to the right and downwards, and the one across."""
-
-    right: int
-    right_sign: int
-    down: int
-    down_sign: int
-    across: int
-
-
-PLANES = {
-    "xy": Plane(right=0, right_sign=1, down=1, down_sign=1, across=2),
-    "xz": Plane(right=0, right_sign=1, down=2, down_sign=1, across=1),
-    "yz": Plane(right=2, right_sign=-1, down=1, down_sign=1, across=0),
-}
-"""Neuroglancer's cross-section panels."""
-
-
-@dataclass(frozen=True)
-class _Points:
-    """Where a plane's pixels are: rows of x, y and z in nm, the one across single."""
-
-    xyz_nm: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
-    plane: Plane
-
-    def as_picture(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Return values (z, y, x) sampled at the rows as a picture (down, right)."""
-        return values.transpose(2 - self.plane.down, 2 - self.plane.right, 2 - self.plane.across)[
-            ..., 0
-        ]
+_TILE_PX = 128
+"""An oblique plane is read in tiles: the box around all of it would be mostly unused."""
 
 
 @dataclass(frozen=True)
 class Slices:
-    """Three slices through one point.
+    """Slices through one point.
 
     Parameters
     ----------
@@ -71,6 +52,14 @@ class Slices:
         Whether the pixel lies inside the volume.
     center_nm : tuple of float
         The point in the middle of every slice (between the four central pixels).
+    best : BestPlane or None
+        The oblique plane, if there is one.
+    em_voxel_nm, id_voxel_nm : tuple of float or None
+        Voxels (x, y, z) that grey values and ids were read from, in nm.
+    contrast : tuple of float
+        The values that became black and white, as `Imagery` gives them (8 bits).
+    stretch : Stretch or None
+        How those 8 bits were made of stored values of another type.
     """
 
     em: NDArray[np.uint8]
@@ -78,6 +67,11 @@ class Slices:
     present: NDArray[np.bool_]
     center_nm: PointNm
     spec: EMSpec
+    best: BestPlane | None = None
+    em_voxel_nm: PointNm | None = None
+    id_voxel_nm: PointNm | None = None
+    contrast: tuple[float, float] = (0.0, 255.0)
+    stretch: Stretch | None = None
 
     @property
     def nm_per_px(self) -> float:
@@ -88,38 +82,114 @@ class Slices:
         """Return where a segment is, shape (planes, size, size)."""
         return np.equal(self.ids, np.uint64(segment))
 
+    def boundaries(self, *pair: int) -> NDArray[np.bool_]:
+        """Return the outlines of all segments but these, shape (planes, size, size).
+
+        One pixel wide between two others; background has no outline of its own.
+        """
+        other = ~np.isin(self.ids, np.array([0, *pair], np.uint64))
+        found = np.zeros(self.ids.shape, np.bool_)
+        for axis in (1, 2):
+            ids, others, out = (np.moveaxis(a, axis, 0) for a in (self.ids, other, found))
+            differ = ids[:-1] != ids[1:]
+            out[:-1] |= differ & others[:-1]
+            out[1:] |= differ & others[1:] & ~others[:-1]
+        return found
+
+    def frame(self, plane: str) -> Frame:
+        """Return where right and down of a plane point.
+
+        Raises
+        ------
+        InputError
+            If there is no such plane here.
+        """
+        if plane not in self.spec.planes:
+            raise InputError(f"There is no plane {plane!r} among {', '.join(self.spec.planes)}.")
+        if plane == BEST and self.best is not None:
+            return self.best.frame
+        return _plane(plane).frame
+
+    def position_nm(self, plane: str, column: float, row: float) -> PointNm:
+        """Return the point (x, y, z) that a pixel's middle shows, in nm."""
+        half, step = self.spec.half_extent_nm, self.nm_per_px
+        offsets = np.array([column + 0.5, row + 0.5]) * step - half
+        x, y, z = self.frame(plane).positions(self.center_nm, offsets[0], offsets[1]).tolist()
+        return (x, y, z)
+
+    def record(self) -> dict[str, object]:
+        """Return all that was used to make the slices, ready for JSON."""
+        return {
+            "spec": asdict(self.spec),
+            "spec_hash": self.spec.hash,
+            "center_nm": self.center_nm,
+            "window_nm": 2 * self.spec.half_extent_nm,
+            "nm_per_px": self.nm_per_px,
+            "em_voxel_nm": self.em_voxel_nm,
+            "id_voxel_nm": self.id_voxel_nm,
+            "contrast": self.contrast,
+            "stretch": None if self.stretch is None else asdict(self.stretch),
+            "frames": {plane: asdict(self.frame(plane)) for plane in self.spec.planes},
+            "best_areas_nm2": None if self.best is None else self.best.areas_nm2,
+        }
+
+
+_Reader = Callable[[BoxNm], Cutout]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Where the voxels of one site come from; readers raise `OutsideVolumeError`."""
+
+    em: _Reader
+    ids: _Reader
+    em_scale: Scale
+    id_scale: Scale
+    search: _Reader
+    stretch: Stretch | None = None
+
 
 def cut_slices(
-    imagery: Imagery, segmentation: Segmentation, center_nm: PointNm, spec: EMSpec
+    imagery: Imagery,
+    segmentation: Segmentation,
+    center_nm: PointNm,
+    spec: EMSpec,
+    pair: Sequence[int] = (),
 ) -> Slices:
     """Read and sample the slices of a site from a datastack.
 
     One thin slab is read per plane, at the coarsest scale that still has a voxel for
     every pixel.
 
+    Parameters
+    ----------
+    pair : sequence of int
+        The one or two segments that the ``best`` plane shows, if the spec names it.
+
     Raises
     ------
     OutsideVolumeError
         If the field of view holds no voxel.
+    InputError
+        If the spec names an unknown plane, or ``best`` and no pair is given.
     """
     step = 2 * spec.half_extent_nm / spec.size_px
     em_scale = _scale_for(imagery.scales, step)
     id_scale = _scale_for(segmentation.scales, step)
-    layers = []
-    for name in spec.planes:
-        em_box = _slab(PLANES[name], center_nm, spec, imagery.scales[em_scale])
-        id_box = _slab(PLANES[name], center_nm, spec, segmentation.scales[id_scale])
-        try:
-            em = imagery.read(em_box, em_scale)
-        except OutsideVolumeError:
-            layers.append(_absent_layer(spec))
-            continue
-        try:
-            ids = segmentation.read_roots(id_box, id_scale)
-        except OutsideVolumeError:
-            ids = None
-        layers.append(_layer(em, ids, _plane_points(name, center_nm, spec)))
-    slices = _stack(layers, center_nm, spec)
+    search_scale = _scale_for(segmentation.scales, 2 * spec.oblique_inner * step)
+    slices = _slices(
+        _Reading(
+            em=lambda box: imagery.read(box, em_scale),
+            ids=lambda box: segmentation.read_roots(box, id_scale),
+            em_scale=imagery.scales[em_scale],
+            id_scale=segmentation.scales[id_scale],
+            search=lambda box: segmentation.read_roots(box, search_scale),
+            stretch=getattr(imagery, "stretch", None),
+        ),
+        center_nm,
+        spec,
+        pair,
+    )
     if not slices.present.any():
         raise OutsideVolumeError(
             f"The position {tuple(round(p) for p in center_nm)} nm lies outside the imagery.",
@@ -128,30 +198,98 @@ def cut_slices(
     return slices
 
 
-def slice_cutouts(em: Cutout, ids: Cutout, center_nm: PointNm, spec: EMSpec) -> Slices:
+def slice_cutouts(
+    em: Cutout, ids: Cutout, center_nm: PointNm, spec: EMSpec, pair: Sequence[int] = ()
+) -> Slices:
     """Sample the slices of a site from voxels that were read already."""
-    layers = [_layer(em, ids, _plane_points(name, center_nm, spec)) for name in spec.planes]
-    return _stack(layers, center_nm, spec)
+    reading = _Reading(lambda _: em, lambda _: ids, em.scale, ids.scale, lambda _: ids)
+    return _slices(reading, center_nm, spec, pair)
 
 
 _Layer = tuple[NDArray[np.float32], NDArray[np.uint64], NDArray[np.bool_]]
 
 
-def _layer(em: Cutout, ids: Cutout | None, points: _Points) -> _Layer:
-    grey, present = _sample_linear(em, points)
-    if ids is None:
-        return grey, np.zeros(grey.shape, np.uint64), present
-    return grey, _sample_nearest(ids, points), present
-
-
-def _absent_layer(spec: EMSpec) -> _Layer:
-    shape = (spec.size_px, spec.size_px)
-    return np.zeros(shape, np.float32), np.zeros(shape, np.uint64), np.zeros(shape, np.bool_)
-
-
-def _stack(layers: Sequence[_Layer], center_nm: PointNm, spec: EMSpec) -> Slices:
+def _slices(reading: _Reading, center_nm: PointNm, spec: EMSpec, pair: Sequence[int]) -> Slices:
+    best = _best(reading, center_nm, spec, pair) if BEST in spec.planes else None
+    layers = [
+        _oblique_layer(reading, best.frame, center_nm, spec)
+        if name == BEST and best is not None
+        else _panel_layer(reading, name, center_nm, spec)
+        for name in spec.planes
+    ]
     grey, ids, present = (np.stack(parts) for parts in zip(*layers, strict=True))
-    return Slices(_contrast(grey, present, spec), ids, present, center_nm, spec)
+    em, contrast = _contrast(grey, present, spec)
+    voxels = reading.em_scale.voxel_nm, reading.id_scale.voxel_nm
+    return Slices(em, ids, present, center_nm, spec, best, *voxels, contrast, reading.stretch)
+
+
+def _plane(name: str) -> Plane:
+    if name not in PLANES:
+        raise InputError(
+            f"There is no plane {name!r}.", f"Choose from {', '.join([*PLANES, BEST])}."
+        )
+    return PLANES[name]
+
+
+def _best(reading: _Reading, center_nm: PointNm, spec: EMSpec, pair: Sequence[int]) -> BestPlane:
+    if not pair:
+        raise InputError(
+            f"The plane {BEST!r} needs the segments that it is to show.",
+            "Name one or two segments, or leave the plane out.",
+        )
+    radius = spec.oblique_inner * spec.half_extent_nm
+    try:
+        ids = reading.search(BoxNm.around(center_nm, radius))
+    except OutsideVolumeError:
+        return BestPlane(PLANES["xy"].frame, (0.0,) * len(pair))
+    return best_plane(ids, pair, center_nm, radius)
+
+
+def _panel_layer(reading: _Reading, name: str, center_nm: PointNm, spec: EMSpec) -> _Layer:
+    plane = _plane(name)
+    points = plane_points(name, center_nm, spec)
+    try:
+        em = reading.em(_slab(plane, center_nm, spec, reading.em_scale))
+    except OutsideVolumeError:
+        return _absent_layer(spec.size_px, spec.size_px)
+    grey, present = points.linear(em)
+    try:
+        ids = reading.ids(_slab(plane, center_nm, spec, reading.id_scale))
+    except OutsideVolumeError:
+        return grey, np.zeros(grey.shape, np.uint64), present
+    return grey, points.nearest(ids), present
+
+
+def _oblique_layer(reading: _Reading, frame: Frame, center_nm: PointNm, spec: EMSpec) -> _Layer:
+    offsets = offsets_nm(spec)
+    down, right = np.meshgrid(offsets, offsets, indexing="ij")
+    positions = frame.positions(center_nm, right, down)
+    parts = np.array_split(np.arange(spec.size_px), math.ceil(spec.size_px / _TILE_PX))
+    layer = _absent_layer(spec.size_px, spec.size_px)
+    for rows in parts:
+        for columns in parts:
+            where = np.ix_(rows, columns)
+            for whole, tile in zip(layer, _tile(reading, positions[where]), strict=True):
+                whole[where] = tile
+    return layer
+
+
+def _tile(reading: _Reading, positions: NDArray[np.float64]) -> _Layer:
+    points = ScatteredPoints(positions)
+    try:
+        grey, present = points.linear(reading.em(_box_around(positions, reading.em_scale)))
+    except OutsideVolumeError:
+        return _absent_layer(*positions.shape[:2])
+    try:
+        ids = points.nearest(reading.ids(_box_around(positions, reading.id_scale)))
+    except OutsideVolumeError:
+        return grey, np.zeros(grey.shape, np.uint64), present
+    return grey, ids, present
+
+
+def _absent_layer(height: int, width: int) -> _Layer:
+    shape = (height, width)
+    return np.zeros(shape, np.float32), np.zeros(shape, np.uint64), np.zeros(shape, np.bool_)
 
 
 def _scale_for(scales: Sequence[Scale], step_nm: float) -> int:
@@ -169,107 +307,40 @@ def _slab(plane: Plane, center_nm: PointNm, spec: EMSpec, scale: Scale) -> BoxNm
     return BoxNm((x - px, y - py, z - pz), (x + px, y + py, z + pz))
 
 
-def _plane_points(name: str, center_nm: PointNm, spec: EMSpec) -> _Points:
-    """Return the positions of a plane's pixels in nm: x, y and z, one of them single.
-
-    The planes are aligned with the axes, so three rows of numbers say it all, and
-    sampling axis by axis is ten times as fast as point by point.
-    """
-    plane = PLANES[name]
-    step = 2 * spec.half_extent_nm / spec.size_px
-    offsets = (np.arange(spec.size_px) + 0.5) * step - spec.half_extent_nm
-    axes = [np.array([value], float) for value in center_nm]
-    axes[plane.right] = axes[plane.right] + plane.right_sign * offsets
-    axes[plane.down] = axes[plane.down] + plane.down_sign * offsets
-    return _Points((axes[0], axes[1], axes[2]), plane)
-
-
-def _voxel_coordinates(cutout: Cutout, points: _Points) -> list[NDArray[np.float64]]:
-    """Return array coordinates z, y, x where voxel centres are whole numbers."""
-    parts = zip(points.xyz_nm, cutout.origin_nm, cutout.scale.voxel_nm, strict=True)
-    return [(nm - origin) / edge - 0.5 for nm, origin, edge in parts][::-1]
-
-
-def _axis_by_axis(cutout: Cutout, points: _Points) -> list[tuple[int, NDArray[np.float64]]]:
-    """Return array axes with their coordinates, the one across first.
-
-    What follows then works on a plane, however large the cutout is.
-    """
-    pairs = list(enumerate(_voxel_coordinates(cutout, points)))
-    return sorted(pairs, key=lambda pair: len(pair[1]))
-
-
-def _inside(cutout: Cutout, points: _Points) -> NDArray[np.bool_]:
-    coordinates = _voxel_coordinates(cutout, points)
-    z, y, x = (
-        (row >= -0.5) & (row < size - 0.5)
-        for row, size in zip(coordinates, cutout.data.shape, strict=True)
-    )
-    return points.as_picture(z[:, None, None] & y[None, :, None] & x[None, None, :])
-
-
-def _sample_linear(
-    cutout: Cutout, points: _Points
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    values = cutout.data
-    for axis, coordinates in _axis_by_axis(cutout, points):
-        last = cutout.data.shape[axis] - 1
-        clamped = np.clip(coordinates, 0, last)
-        low = np.minimum(clamped.astype(np.intp), max(last - 1, 0))
-        weight = np.expand_dims((clamped - low).astype(np.float32), _others(axis))
-        below = values.take(low, axis).astype(np.float32)
-        above = values.take(np.minimum(low + 1, last), axis)
-        values = below + (above - below) * weight
-    inside = _inside(cutout, points)
-    return np.where(inside, points.as_picture(values), np.float32(0)), inside
-
-
-def _others(axis: int) -> tuple[int, int]:
-    first, second = (i for i in range(3) if i != axis)
-    return first, second
-
-
-def _sample_nearest(cutout: Cutout, points: _Points) -> NDArray[np.uint64]:
-    # Plain indexing: an interpolating sampler would pass ids through float64 and
-    # damage those beyond 2**53.
-    values = cutout.data
-    for axis, coordinates in _axis_by_axis(cutout, points):
-        index = np.floor(coordinates + 0.5).astype(np.intp)
-        values = values.take(np.clip(index, 0, cutout.data.shape[axis] - 1), axis)
-    ids = points.as_picture(values.astype(np.uint64))
-    return np.where(_inside(cutout, points), ids, np.uint64(0))
+def _box_around(positions: NDArray[np.float64], scale: Scale) -> BoxNm:
+    """Return the box of a flat tile of points with one voxel more on every side."""
+    # A flat tile reaches farthest in its corners.
+    corners = positions[[0, 0, -1, -1], [0, -1, 0, -1]]
+    voxel = np.asarray(scale.voxel_nm)
+    x0, y0, z0 = (corners.min(axis=0) - voxel).tolist()
+    x1, y1, z1 = (corners.max(axis=0) + voxel).tolist()
+    return BoxNm((x0, y0, z0), (x1, y1, z1))
 
 
 def _contrast(
     grey: NDArray[np.float32], present: NDArray[np.bool_], spec: EMSpec
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    """Return the pictures and the values that became black and white."""
     if not present.any():
-        return np.zeros(grey.shape, np.uint8)
+        return np.zeros(grey.shape, np.uint8), (0.0, 255.0)
     low, high = np.percentile(grey[present], [spec.low_percentile, spec.high_percentile])
     span = max(float(high) - float(low), 1.0)
     scaled = np.clip((grey - low) * (255.0 / span), 0, 255).astype(np.uint8)
-    return np.where(present, scaled, np.uint8(0))
+    return np.where(present, scaled, np.uint8(0)), (float(low), float(low) + span)
 
 
 def grey_range(
-    imagery: Imagery, low_percentile: float = 0.5, high_percentile: float = 99.5, reach: int = 128
+    imagery: Imagery, low_percentile: float = 0.5, high_percentile: float = 99.5
 ) -> tuple[float, float]:
-    """Return the grey values to show as black and white, from the middle of the volume.
-
-    Parameters
-    ----------
-    reach : int
-        Half the width, in voxels of the coarsest scale, of the block that is looked at.
+    """Return the stored values to show as black and white, from a piece of tissue.
 
     Raises
     ------
     ServiceError
         If a server did not answer.
     """
-    coarsest = len(imagery.scales) - 1
-    bounds = imagery.scales[coarsest].bounds_nm
-    x, y, z = ((a + b) / 2 for a, b in zip(bounds.lower, bounds.upper, strict=True))
-    voxel_nm = min(imagery.scales[coarsest].voxel_nm)
-    block = imagery.read(BoxNm.around((x, y, z), reach * voxel_nm), coarsest).data
-    low, high = np.percentile(block, [low_percentile, high_percentile])
-    return float(low), max(float(high), float(low) + 1.0)
+    values = tissue_values(imagery.scales[0], imagery.read)
+    low, high = (float(v) for v in np.percentile(values, [low_percentile, high_percentile]))
+    high = max(high, low + 1.0)
+    stretch: Stretch | None = getattr(imagery, "stretch", None)
+    return (low, high) if stretch is None else (stretch.stored(low), stretch.stored(high))

@@ -10,12 +10,14 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-__all__ = ["COLOR_A", "COLOR_B", "EMSpec", "RenderSpec"]
+__all__ = ["BEST", "COLOR_A", "COLOR_B", "EMSpec", "RenderSpec"]
 
 COLOR_A = "#1f77b4"
 """Colour of the site's own segment in pictures, Neuroglancer, tables and text."""
 COLOR_B = "#ff7f0e"
 """Colour of the partner segment, everywhere."""
+BEST = "best"
+"""The plane of EM slices in which a pair shows most."""
 
 
 def _digest(content: dict[str, object]) -> str:
@@ -83,7 +85,7 @@ class RenderSpec:
 
 @dataclass(frozen=True)
 class EMSpec:
-    """Three orthogonal slices through a point, sampled isotropically.
+    """Slices through a point, sampled isotropically.
 
     Parameters
     ----------
@@ -91,10 +93,15 @@ class EMSpec:
         Half the width of the field of view.
     size_px : int
         Width and height of a slice.
+    planes : tuple of str
+        ``xy``, ``xz`` and ``yz``, and ``best`` for the oblique plane that shows most of
+        a pair.
     low_percentile, high_percentile : float
-        Grey values that become black and white, taken over the three slices together.
+        Grey values that become black and white, taken over the slices together.
     version : int
         2: the yz slice is Neuroglancer's yz panel, -z to the right.
+    oblique_inner : float
+        How near the centre, in half extents, a pair has to show in the best plane.
     """
 
     half_extent_nm: float = 320.0
@@ -103,8 +110,13 @@ class EMSpec:
     low_percentile: float = 1.0
     high_percentile: float = 99.0
     version: int = 2
+    oblique_inner: float = 0.75
 
     @property
     def hash(self) -> str:
         """16 hexadecimal digits over every field."""
-        return _digest({"kind": "em", **asdict(self)})
+        content = asdict(self)
+        # Models were trained before this field was there, and their pictures are the same.
+        if self.oblique_inner == type(self).oblique_inner:
+            del content["oblique_inner"]
+        return _digest({"kind": "em", **content})

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 import numpy as np
 
 from connectome.datastack import Segmentation
 from connectome.errors import DatastackError, ServiceError
 from connectome.graph import Ids
+from connectome.greys import Stretch, measure_stretch
 from connectome.precomputed.volume import PrecomputedVolume
 from connectome.space import BoxNm, Cutout, PointNm, Scale
 
@@ -22,18 +24,30 @@ __all__ = [
 _LIST_VOXELS = 1 << 27
 """Roots of a flat segmentation are listed from a scale of at most this many voxels."""
 _BLOCK = 256
+_GREY_TYPES = ("uint8", "int8", "uint16", "int16", "float16", "float32", "float64")
 
 
 class PrecomputedImagery:
-    """Electron microscopy of 8 bits."""
+    """Electron microscopy, stretched to 8 bits where it is stored as 16 bits or floats."""
 
     def __init__(self, volume: PrecomputedVolume) -> None:
-        if volume.dtype != np.uint8:
+        if volume.dtype.name not in _GREY_TYPES:
             raise DatastackError(
-                f"The images at {volume.url} are {volume.dtype}, not 8-bit.",
-                "Convert them to uint8 first.",
+                f"The images at {volume.url} are {volume.dtype}: not 8-bit, 16-bit or floats.",
+                "Give the address of images, or convert them to uint8 first.",
             )
         self._volume = volume
+
+    @cached_property
+    def stretch(self) -> Stretch | None:
+        """How stored values become 8 bits; None where they are 8 bits already.
+
+        Measured once, on tissue at the finest scale, so that every scale and every place
+        gets the same.
+        """
+        if self._volume.dtype == np.uint8:
+            return None
+        return measure_stretch(self.scales[0], self._volume.read)
 
     @property
     def scales(self) -> tuple[Scale, ...]:
@@ -42,7 +56,10 @@ class PrecomputedImagery:
 
     def read(self, box: BoxNm, scale: int = 0) -> Cutout:
         """Return uint8 voxels of the box cut at the volume's faces."""
-        return self._volume.read(box, scale)
+        cutout = self._volume.read(box, scale)
+        if self.stretch is None:
+            return cutout
+        return Cutout(self.stretch.to_8_bit(cutout.data), cutout.first_voxel, cutout.scale)
 
 
 class MappedSegmentation:

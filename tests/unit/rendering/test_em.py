@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 
-from connectome.errors import OutsideVolumeError
+from connectome.errors import InputError, OutsideVolumeError
+from connectome.greys import Stretch
 from connectome.space import BoxNm
 from rendering.em import PLANES, cut_slices, slice_cutouts
 from rendering.spec import EMSpec
 from tests.arrays import ArrayDatastack
 
+ALL = ("xy", "xz", "yz", "best")
 FINE = EMSpec(half_extent_nm=200.0, size_px=40, low_percentile=0.0, high_percentile=100.0)
 
 
@@ -134,3 +139,148 @@ def test_slabs_and_a_whole_cutout_give_the_same_slices() -> None:
 def test_planes_name_three_different_axes() -> None:
     for plane in PLANES.values():
         assert {plane.right, plane.down, plane.across} == {0, 1, 2}
+
+
+def digest(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("voxel_nm", "offset", "center", "expected"),
+    [
+        (
+            (10.0, 10.0, 10.0),
+            (3, 5, -7),
+            (431.5, 377.25, 161.0),
+            ("d781e83553148b27", "6f09651b7cc9b842", "f8f2db257f997393"),
+        ),
+        (
+            (8.0, 8.0, 40.0),
+            (0, 0, 0),
+            (360.0, 8.0, 777.0),
+            ("2d79c31bc32738f0", "b3070a0b06df1d43", "5707a68c2ddbcc25"),
+        ),
+    ],
+)
+def test_the_pixels_that_judges_were_trained_on_stay_as_they_are(
+    voxel_nm: tuple[float, float, float],
+    offset: tuple[int, int, int],
+    center: tuple[float, float, float],
+    expected: tuple[str, str, str],
+) -> None:
+    rng = np.random.default_rng(2024)
+    em = rng.integers(0, 256, (40, 80, 90), dtype=np.uint8)
+    ids = rng.integers(0, 2**62, (40, 80, 90), dtype=np.uint64)
+    stack = ArrayDatastack(em, None, ids, voxel_nm, offset=offset)
+    assert stack.imagery is not None
+    slices = cut_slices(stack.imagery, stack.segmentation, center, EMSpec())
+    assert (digest(slices.em), digest(slices.ids), digest(slices.present)) == expected
+
+
+def test_the_spec_that_judges_were_trained_on_keeps_its_hash() -> None:
+    assert EMSpec().hash == "63a82a2197df27a6"
+
+
+def cube(voxel_nm: tuple[float, float, float] = (10.0, 10.0, 10.0)) -> ArrayDatastack:
+    """Return noise with two neighbours, 3 and 4, that meet in the middle."""
+    rng = np.random.default_rng(5)
+    em = rng.integers(20, 220, (60, 60, 60), np.uint8)
+    ids = np.zeros((60, 60, 60), np.uint64)
+    ids[20:40, 20:40, 10:30] = 3
+    ids[20:40, 20:40, 30:50] = 4
+    return ArrayDatastack(em, None, ids, voxel_nm)
+
+
+@pytest.mark.parametrize("size_px", [40, 200])
+def test_the_best_plane_comes_with_the_panels_and_changes_only_their_contrast(
+    size_px: int,
+) -> None:
+    stack = cube()
+    assert stack.imagery is not None
+    spec = EMSpec(half_extent_nm=200.0, size_px=size_px, planes=ALL)
+    slices = cut_slices(stack.imagery, stack.segmentation, (300.0, 300.0, 300.0), spec, (3, 4))
+    plain = cut_slices(
+        stack.imagery,
+        stack.segmentation,
+        (300.0, 300.0, 300.0),
+        EMSpec(half_extent_nm=200.0, size_px=size_px),
+    )
+    np.testing.assert_array_equal(slices.ids[:3], plain.ids)
+    assert slices.em.shape == (4, size_px, size_px)
+    assert slices.present.all()
+    for segment in (3, 4):
+        areas = slices.mask(segment).sum(axis=(1, 2))
+        assert areas[3] >= areas[:3].max()
+
+
+def test_an_oblique_pixel_shows_the_voxel_at_its_position() -> None:
+    stack = cube((8.0, 8.0, 40.0))
+    assert stack.imagery is not None
+    spec = EMSpec(half_extent_nm=150.0, size_px=150, planes=("best",))
+    slices = cut_slices(stack.imagery, stack.segmentation, (241.0, 243.0, 1190.0), spec, (3, 4))
+    for row, column in ((0, 0), (17, 90), (149, 149), (75, 20), (130, 61)):
+        x, y, z = stack.arrays.scale.voxel_at(slices.position_nm("best", column, row))
+        assert slices.ids[0, row, column] == stack.arrays.root_ids[z, y, x]
+
+
+def test_the_best_plane_is_absent_where_the_volume_ends() -> None:
+    # Two plates across y, so that the best plane is nearly the xz panel.
+    labels = np.zeros((60, 60, 60), np.uint64)
+    labels[:, 28:32, 10:30], labels[:, 28:32, 30:50] = 3, 4
+    stack = ArrayDatastack(np.full(labels.shape, 99, np.uint8), None, labels, (10, 10, 10))
+    assert stack.imagery is not None
+    spec = EMSpec(half_extent_nm=200.0, size_px=160, planes=ALL)
+    slices = cut_slices(stack.imagery, stack.segmentation, (300.0, 300.0, 50.0), spec, (3, 4))
+    assert slices.present[3].mean() == pytest.approx(250 / 400, abs=0.02)
+    assert not slices.present[3, :50].any()
+    assert slices.present[3, 70:].all()
+    assert not slices.em[~slices.present].any()
+    assert not slices.ids[~slices.present].any()
+
+
+def test_the_best_plane_needs_to_know_for_whom() -> None:
+    stack = cube()
+    assert stack.imagery is not None
+    spec = EMSpec(planes=ALL)
+    with pytest.raises(InputError, match="needs the segments"):
+        cut_slices(stack.imagery, stack.segmentation, (300.0, 300.0, 300.0), spec)
+    odd = EMSpec(planes=("xy", "zx"))
+    with pytest.raises(InputError, match="no plane 'zx'"):
+        cut_slices(stack.imagery, stack.segmentation, (300.0, 300.0, 300.0), odd)
+
+
+def test_what_was_used_is_recorded() -> None:
+    stack = cube((8.0, 8.0, 40.0))
+    imagery = stack.imagery
+    assert imagery is not None
+    imagery.stretch = Stretch(100.0, 4000.0)  # type: ignore[attr-defined]
+    spec = EMSpec(planes=ALL, low_percentile=0.0, high_percentile=100.0)
+    slices = cut_slices(imagery, stack.segmentation, (240.0, 240.0, 1200.0), spec, (3, 4))
+    record = json.loads(json.dumps(slices.record()))
+    assert record["spec_hash"] == spec.hash != EMSpec().hash
+    assert record["window_nm"] == 640.0
+    assert record["nm_per_px"] == 10.0
+    assert record["center_nm"] == [240.0, 240.0, 1200.0]
+    assert record["em_voxel_nm"] == record["id_voxel_nm"] == [8.0, 8.0, 40.0]
+    assert record["stretch"] == {"low": 100.0, "high": 4000.0}
+    assert 20 <= record["contrast"][0] < record["contrast"][1] <= 220
+    assert record["frames"]["xz"] == {"right": [1.0, 0.0, 0.0], "down": [0.0, 0.0, 1.0]}
+    right, down = record["frames"]["best"]["right"], record["frames"]["best"]["down"]
+    assert np.dot(right, down) == pytest.approx(0, abs=1e-9)
+    assert len(record["best_areas_nm2"]) == 2
+
+
+def test_boundaries_are_those_of_others_only() -> None:
+    labels = np.zeros((12, 12, 12), np.uint64)
+    labels[:, :, :4], labels[:, :6, 4:8], labels[:, 6:, 4:8] = 2**60 + 1, 2**60 + 2, 2**60 + 3
+    stack = ArrayDatastack(np.full(labels.shape, 9, np.uint8), None, labels, (10, 10, 10))
+    assert stack.imagery is not None
+    spec = EMSpec(half_extent_nm=60.0, size_px=12)
+    slices = cut_slices(stack.imagery, stack.segmentation, (60.0, 60.0, 60.0), spec)
+    found = slices.boundaries(2**60 + 1)[0]
+    expected = np.zeros((12, 12), bool)
+    expected[:, 4] = True  # against the segment that is shown itself
+    expected[:, 7] = True  # against background
+    expected[5, 4:8] = True  # between the two, on one side
+    np.testing.assert_array_equal(found, expected)
+    assert not slices.boundaries(*(2**60 + i for i in (1, 2, 3))).any()
