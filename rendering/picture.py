@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import InputError
+from rendering.record import PictureRecord
 
 __all__ = ["Picture", "PictureState", "failed_picture", "png_bytes"]
 
@@ -53,6 +54,8 @@ class Picture:
         Edge length of a pixel in nm.
     reason : str
         Why there is no picture, with the remedy; empty when ready.
+    record : PictureRecord or None
+        How it was made; None where there is no picture.
     """
 
     rgb: NDArray[np.uint8] | None
@@ -60,6 +63,7 @@ class Picture:
     nm_per_px: float
     state: PictureState = PictureState.READY
     reason: str = ""
+    record: PictureRecord | None = None
 
     def __post_init__(self) -> None:
         if (self.rgb is None) == (self.state is PictureState.READY):

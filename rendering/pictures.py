@@ -17,6 +17,7 @@ from rendering.em import PLANES, Slices, cut_slices
 from rendering.overlay import decorate, paint_slice
 from rendering.picture import Picture, PictureState
 from rendering.presets import PERSON_EM, PERSON_RENDER
+from rendering.record import PictureRecord, axes_of_plane, axes_of_view
 from rendering.spec import EMSpec, RenderSpec
 from rendering.surfaces import BrokenMeshError, NotInViewError, Solid, Surface, prepare, to_surface
 from rendering.trouble import NoImageryError, Trouble, attempt
@@ -28,29 +29,26 @@ _LOOKING = {"front": "along +x", "side": "along +y", "top": "along -z"}
 
 @dataclass(frozen=True)
 class SitePictures:
-    """What a person and a judge see of a site.
+    """What a person sees of a site.
 
     Parameters
     ----------
     views, slices : dict of str to Picture
-        For the person: ``front``, ``side``, ``top`` and ``xy``, ``xz``, ``yz``.
-    judge_slices : Slices or None
-        Exactly what a judge is given; None where it could not be made.
-    judge_state, judge_reason
-        Why not.
+        ``front``, ``side``, ``top`` and ``xy``, ``xz``, ``yz``.
     """
 
     views: dict[str, Picture]
     slices: dict[str, Picture]
-    judge_slices: Slices | None
-    judge_state: PictureState = PictureState.READY
-    judge_reason: str = ""
+
+    @property
+    def all(self) -> dict[str, Picture]:
+        """Every picture by its name, views first."""
+        return {**self.views, **self.slices}
 
     @property
     def complete(self) -> bool:
         """Whether every picture is there."""
-        pictures = [*self.views.values(), *self.slices.values()]
-        return self.judge_slices is not None and all(p.ready for p in pictures)
+        return all(picture.ready for picture in self.all.values())
 
 
 class PictureMaker:
@@ -100,14 +98,16 @@ class PictureMaker:
         """
         stale = self._stale(root_a, root_b)
         if stale is not None:
-            views, slices = self._failed_views(stale), self._failed_slices(center_nm, stale)
-            return SitePictures(views, slices, None, stale.state, stale.reason)
+            return self.failed(center_nm, stale)
+        if root_b == root_a:
+            # They were joined since: one body, as whoever looks has to see it.
+            root_b = None
         views = self.views(center_nm, root_a, root_b)
-        slices = self.slices(center_nm, root_a, root_b)
-        judge = attempt(lambda: self.judge_slices(center_nm))
-        if isinstance(judge, Trouble):
-            return SitePictures(views, slices, None, judge.state, judge.reason)
-        return SitePictures(views, slices, judge)
+        return SitePictures(views, self.slices(center_nm, root_a, root_b))
+
+    def failed(self, center_nm: PointNm, trouble: Trouble) -> SitePictures:
+        """Return pictures none of which could be made, for one reason."""
+        return SitePictures(self._failed_views(trouble), self._failed_slices(center_nm, trouble))
 
     def judge_slices(self, center_nm: PointNm) -> Slices:
         """Return exactly what a judge is given of a site.
@@ -140,7 +140,12 @@ class PictureMaker:
             return self._failed_views(drawn)
         scale = self._view_scale
         return {
-            name: Picture(decorate(rgb, scale, dark_ground=False), self._view_caption(name), scale)
+            name: Picture(
+                decorate(rgb, scale, dark_ground=False),
+                self._view_caption(name),
+                scale,
+                record=PictureRecord(self.render, center_nm, axes_of_view(name)),
+            )
             for name, rgb in drawn.items()
         }
 
@@ -243,7 +248,9 @@ def _painted(cut: Slices, plane: str, root_a: int, root_b: int | None) -> Pictur
     caption = _slice_caption(plane, cut.center_nm, cut.spec)
     if absent:
         caption += f"; {' and '.join(absent)} not in this slice"
-    return Picture(decorate(rgb, cut.nm_per_px, dark_ground=True), caption, cut.nm_per_px)
+    record = PictureRecord(cut.spec, cut.center_nm, axes_of_plane(plane))
+    marked = decorate(rgb, cut.nm_per_px, dark_ground=True)
+    return Picture(marked, caption, cut.nm_per_px, record=record)
 
 
 def _slice_caption(plane: str, center_nm: PointNm, spec: EMSpec) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.services.opening import open_session
 from connectome.datastack import present_roots
 from connectome.opening import open_datastack
+from connectome.space import PointNm
 from inference.judges.looks import contact_point
 from inference.judges.verdicts import judge_sites
 from proofreading.sites import Partner, Site, SiteKind
@@ -71,16 +72,23 @@ class SiteDesk:
         Where voxels, meshes and present roots come from.
     judge : Judge or None
         None still makes pictures.
+    size_px : int or None
+        Width of the pictures for people, if not that of their specs.
     """
 
-    def __init__(self, datastack: Datastack, judge: Judge | None) -> None:
+    def __init__(
+        self, datastack: Datastack, judge: Judge | None, *, size_px: int | None = None
+    ) -> None:
         self._datastack = datastack
         self._judge = judge
         render, em, person_em = specs_for(datastack)
+        if size_px is not None:
+            render = replace(render, size_px=size_px)
+            person_em = replace(person_em, size_px=size_px)
         if judge is not None:
             # The judge refuses pictures of another kind, so its own spec is the one to make.
             em = judge.manifest.pictures.em_spec()
-        self._maker = PictureMaker(datastack, render=render, em=em, person_em=person_em)
+        self.maker = PictureMaker(datastack, render=render, em=em, person_em=person_em)
 
     def roots(self, site: Site, partner: Partner | None) -> tuple[int, int | None]:
         """Return the roots of a pair as they are now."""
@@ -89,14 +97,19 @@ class SiteDesk:
         own, other = present_roots(self._datastack, [partner.own_supervoxel, partner.supervoxel])
         return own, other
 
+    def center_nm(
+        self, site: Site, partner: Partner | None, roots: tuple[int, int | None]
+    ) -> PointNm:
+        """Return the middle of every picture: the contact with the partner, or the site."""
+        if partner is None or roots[1] is None:
+            return site.point_nm
+        return contact_point(self._datastack, partner, roots[0], roots[1])
+
     def pictures(
         self, site: Site, partner: Partner | None, roots: tuple[int, int | None]
     ) -> SitePictures:
         """Return the pictures of a site with one of its partners, around their contact."""
-        center = site.point_nm
-        if partner is not None and roots[1] is not None:
-            center = contact_point(self._datastack, partner, roots[0], roots[1])
-        return self._maker.make(center, *roots)
+        return self.maker.make(self.center_nm(site, partner, roots), *roots)
 
     def judge(self, sites: Sequence[Site]) -> list[Verdict | FailedVerdict]:
         """Return a verdict, or the reason for none, for every partner of every site."""

@@ -108,7 +108,7 @@ def make_pictures(seed: int) -> SitePictures:
     slices = {
         n: Picture(_pixels(seed + i, mesh=False), n, 5.0) for i, n in enumerate(("xy", "xz", "yz"))
     }
-    return SitePictures(views=views, slices=slices, judge_slices=None)
+    return SitePictures(views=views, slices=slices)
 
 
 @dataclass

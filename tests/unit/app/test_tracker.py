@@ -14,7 +14,7 @@ from rendering.pictures import SitePictures
 from tests.unit.app.test_deciding import _site, _verdict
 
 READY = JudgeStatus(Phase.READY, "m", "CPU")
-PICTURES = SitePictures({}, {}, None)
+PICTURES = SitePictures({}, {})
 
 
 @pytest.fixture

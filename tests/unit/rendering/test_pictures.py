@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from connectome.graph import Graph, Ids
 from connectome.space import BoxNm
 from rendering.picture import Picture, PictureState, png_bytes
 from rendering.pictures import PictureMaker
-from rendering.spec import RenderSpec
+from rendering.spec import EMSpec, RenderSpec
 from rendering.surfaces import Surface
 from tests.arrays import ArrayDatastack
 from tests.data import shared_data
@@ -82,16 +83,44 @@ def states(pictures: dict[str, Picture]) -> set[PictureState]:
     return {picture.state for picture in pictures.values()}
 
 
-def test_a_site_has_three_views_three_slices_and_the_judges_input() -> None:
+def test_a_site_has_three_views_and_three_slices() -> None:
     made = maker(world()).make(CENTER, A, B)
     assert made.complete
     assert list(made.views) == ["front", "side", "top"]
     assert list(made.slices) == ["xy", "xz", "yz"]
-    assert made.judge_slices is not None
-    assert made.judge_slices.mask(A).any()
-    assert made.judge_slices.mask(B).any()
+    assert list(made.all) == ["front", "side", "top", "xy", "xz", "yz"]
     assert made.slices["xy"].caption == "xy at z = 320 nm, 1.4 µm wide"
     assert made.slices["xy"].nm_per_px == pytest.approx(1400 / 320)
+
+
+def test_the_judges_input_is_the_judges_spec() -> None:
+    made = maker(world()).judge_slices(CENTER)
+    assert made.spec == EMSpec()
+    assert made.mask(A).any()
+    assert made.mask(B).any()
+
+
+def test_every_picture_tells_how_it_was_made() -> None:
+    stack = world()
+    made = maker(stack).make(CENTER, A, B)
+    front, yz = made.views["front"].record, made.slices["yz"].record
+    assert front is not None
+    assert yz is not None
+    assert front.spec == SMALL
+    assert front.center_nm == yz.center_nm == CENTER
+    # Right, down and into the picture: the view looks along +x, z upwards.
+    assert front.axes == ((0, -1, 0), (0, 0, -1), (1, 0, 0))
+    # Neuroglancer's panel: -z to the right, y down.
+    assert yz.axes == ((0, 0, -1), (0, 1, 0), (1, 0, 0))
+    plain = json.loads(json.dumps(yz.plain()))
+    assert plain["spec"]["hash"] == maker(stack).person_em.hash
+    assert plain["spec"]["half_extent_nm"] == maker(stack).person_em.half_extent_nm
+
+
+def test_segments_that_were_joined_are_drawn_as_one() -> None:
+    backend = Flat()
+    assert maker(world(), backend).make(CENTER, A, A).complete
+    assert len(backend.seen[0]) == 1
 
 
 def test_the_surfaces_are_centred_and_coloured() -> None:
@@ -142,7 +171,6 @@ def test_a_bad_mesh_is_a_state_and_the_slices_stay(
     assert all(word in picture.reason for picture in made.views.values())
     assert all(picture.rgb is None for picture in made.views.values())
     assert states(made.slices) == {PictureState.READY}
-    assert made.judge_slices is not None
 
 
 def test_a_partner_out_of_view_is_said() -> None:
@@ -154,15 +182,13 @@ def test_a_partner_out_of_view_is_said() -> None:
 def test_outside_the_volume_there_is_no_slice() -> None:
     made = maker(world()).make((90_000.0, 320.0, 320.0), A, B)
     assert states(made.slices) == {PictureState.OUTSIDE}
-    assert made.judge_slices is None
-    assert made.judge_state is PictureState.OUTSIDE
+    assert all(picture.record is None for picture in made.slices.values())
 
 
 def test_without_imagery_there_are_views_only() -> None:
     made = maker(world(em=False)).make(CENTER, A, B)
     assert states(made.slices) == {PictureState.NO_IMAGERY}
     assert states(made.views) == {PictureState.READY}
-    assert made.judge_state is PictureState.NO_IMAGERY
 
 
 def test_a_lost_device_is_worth_a_retry() -> None:
@@ -193,9 +219,8 @@ def test_a_replaced_segment_makes_every_picture_stale() -> None:
     stack.graph = graph(B)
     made = maker(stack).make(CENTER, A, B)
     assert states(made.views) | states(made.slices) == {PictureState.STALE}
-    assert made.judge_slices is None
-    assert str(B) in made.judge_reason
-    assert str(A) not in made.judge_reason
+    assert all(str(B) in picture.reason for picture in made.all.values())
+    assert not any(str(A) in picture.reason for picture in made.all.values())
 
 
 def test_a_graph_that_does_not_answer_stops_no_picture() -> None:
@@ -280,9 +305,9 @@ def test_a_real_contact() -> None:
     stack = ArrayDatastack(grey.astype(np.uint8), None, ids, (10, 10, 10))
     # Between four pixels of 10 nm, so that a pixel is a voxel.
     center = ((x + 1) * 10.0, y * 10.0, (z + 0.5) * 10.0)
-    made = PictureMaker(stack).make(center, a, b)
-    assert made.complete
-    assert made.judge_slices is not None
-    size = made.judge_slices.spec.size_px
-    middle_of_xy = made.judge_slices.ids[0, size // 2, size // 2 - 1 : size // 2 + 1]
+    made = PictureMaker(stack)
+    assert made.make(center, a, b).complete
+    judged = made.judge_slices(center)
+    size = judged.spec.size_px
+    middle_of_xy = judged.ids[0, size // 2, size // 2 - 1 : size // 2 + 1]
     assert [int(i) for i in middle_of_xy] == [a, b]

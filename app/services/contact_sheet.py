@@ -1,0 +1,150 @@
+"""Use-case: sites on pages, for a person to leaf through."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.services.judging import SiteDesk
+from app.services.model import QueueRow
+from app.services.queue import Queue, row_of
+from app.services.rendering import SiteLook, look_at, reading
+from connectome.errors import InputError
+from proofreading.catalogue import START
+from proofreading.files import storage_errors
+from proofreading.session import Session
+from rendering.picture import Picture
+from rendering.sheet import TILE_PX, SheetRow, draw_page
+
+__all__ = ["SheetSummary", "render_sheet"]
+
+ROWS = 7
+"""Sites on a page: as high as a screen and a half."""
+
+
+@dataclass(frozen=True)
+class SheetSummary:
+    """What was written; `states` counts the pictures by state."""
+
+    folder: str
+    files: tuple[str, ...]
+    sites: int
+    states: dict[str, int]
+    seconds: float
+
+
+def render_sheet(
+    folder: Path,
+    out: Path,
+    *,
+    limit: int | None = None,
+    report: Callable[[str, float | None], None],
+) -> SheetSummary:
+    """Write pages ``sheet-001.png`` … of sites in the order of the window's queue.
+
+    A page is on the disk as soon as it is full.
+
+    Raises
+    ------
+    InputError
+        If the session has no sites.
+    SessionError, DatastackError
+        If the session or its datastack cannot be opened.
+    StorageError
+        If the folder cannot be written.
+    """
+    started = time.monotonic()
+    states: Counter[str] = Counter()
+    files: list[str] = []
+    with reading(folder) as (session, datastack):
+        wanted = _in_order(session)[:limit]
+        if not wanted:
+            raise InputError(
+                f"The session {folder} has no sites.",
+                f"Find some: proofdesk detect DATASTACK --session {folder}",
+            )
+        desk = SiteDesk(datastack, None, size_px=TILE_PX)
+        pages = -(-len(wanted) // ROWS)
+        for number in range(pages):
+            report("drawing", number / pages)
+            looks = list(_looks(session, desk, wanted[number * ROWS : (number + 1) * ROWS]))
+            for _, look in looks:
+                states.update(picture.state.value for picture in look.pictures.all.values())
+            title = f"{datastack.name} · {session.name} · page {number + 1} of {pages}"
+            files.append(_write_page(out, number + 1, _page(title, desk, looks)))
+    seconds = round(time.monotonic() - started, 2)
+    return SheetSummary(str(out), tuple(files), len(wanted), dict(states), seconds)
+
+
+Looks = Sequence[tuple[QueueRow, SiteLook]]
+
+
+def _in_order(session: Session) -> list[QueueRow]:
+    queue = Queue()
+    token = START
+    while changes := session.catalogue.changes_since(token):
+        queue.add(row_of(site) for site in changes.sites)
+        for score in changes.scores:
+            queue.set_score(score.site_id, score.probability, failed=score.failed)
+        token = changes.token
+    for decision in session.ledger.state.decisions():
+        queue.set_answer(decision.site_id, decision.answer)
+    return [queue.row(index) for index in range(len(queue))]
+
+
+def _looks(
+    session: Session, desk: SiteDesk, rows: Sequence[QueueRow]
+) -> Iterator[tuple[QueueRow, SiteLook]]:
+    for row in rows:
+        site = session.catalogue.site(row.site_id)
+        if site is not None:
+            yield row, look_at(session, desk, site)
+
+
+def _page(title: str, desk: SiteDesk, looks: Looks) -> NDArray[np.uint8]:
+    names = list(looks[0][1].pictures.all)
+    columns = [_column(name, [look.pictures.all[name] for _, look in looks]) for name in names]
+    specs = (("views", desk.maker.render), ("slices", desk.maker.person_em))
+    footer = "  ·  ".join(f"{what}: {type(spec).__name__} {spec.hash}" for what, spec in specs)
+    return draw_page(title, columns, [_row(row, look) for row, look in looks], footer)
+
+
+def _column(name: str, pictures: Sequence[Picture]) -> str:
+    width_nm = pictures[0].nm_per_px * TILE_PX
+    return f"{name}\n{width_nm:,.0f} nm wide"
+
+
+def _row(row: QueueRow, look: SiteLook) -> SheetRow:
+    x, y, z = look.center_nm
+    notes = [f"{x:,.0f}  {y:,.0f}  {z:,.0f} nm"]
+    if look.partner is not None:
+        gap = look.partner.distance_nm
+        notes.append("touching" if gap == 0 else f"{gap:,.0f} nm apart")
+    if look.site.at_volume_face:
+        notes[-1] += ", at the volume's face"
+    return SheetRow(
+        site_id=row.site_id,
+        kind=row.kind.value,
+        a=look.roots[0],
+        b=look.roots[1],
+        probability=row.probability,
+        answer=row.answer.value if row.answer is not None else "",
+        notes=tuple(notes),
+        pictures=tuple(look.pictures.all.values()),
+    )
+
+
+def _write_page(out: Path, number: int, page: NDArray[np.uint8]) -> str:
+    from PIL import Image
+
+    path = out / f"sheet-{number:03d}.png"
+    with storage_errors(path):
+        out.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(page).save(path, compress_level=4)
+    return path.name

@@ -1,0 +1,191 @@
+"""Use-case: the pictures of one site as files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.services.judging import SiteDesk
+from connectome.errors import InputError
+from connectome.opening import open_datastack
+from connectome.space import PointNm
+from proofreading.files import storage_errors, write_atomically
+from proofreading.session import Session
+from proofreading.sites import Partner, Site
+from rendering.picture import Picture, PictureState, png_bytes
+from rendering.pictures import SitePictures
+from rendering.trouble import Trouble, attempt
+
+if TYPE_CHECKING:
+    from connectome.datastack import Datastack
+
+__all__ = ["RenderSummary", "SiteLook", "look_at", "reading", "render_site"]
+
+_EXIT_CODES = {
+    PictureState.NO_IMAGERY: 0,
+    PictureState.NO_GRAPHICS: 3,
+    PictureState.MISSING_MESH: 4,
+    PictureState.UNREACHABLE: 4,
+}
+"""As in `connectome.errors`; a datastack without microscopy is no failure."""
+
+
+@dataclass(frozen=True)
+class RenderSummary:
+    """What was written of a site, and what could not be made.
+
+    `missing` holds for each absent picture its name, state and reason.
+    """
+
+    site: str
+    folder: str
+    files: tuple[str, ...]
+    missing: tuple[dict[str, str], ...]
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the code of the worst that stands in the way of a picture."""
+        states = (PictureState(each["state"]) for each in self.missing)
+        return max((_EXIT_CODES.get(state, 2) for state in states), default=0)
+
+
+@dataclass(frozen=True)
+class SiteLook:
+    """A site with the partner that is asked about, as they are now, and its pictures."""
+
+    site: Site
+    partner: Partner | None
+    roots: tuple[int, int | None]
+    center_nm: PointNm
+    pictures: SitePictures
+
+
+@contextmanager
+def reading(folder: Path) -> Iterator[tuple[Session, Datastack]]:
+    """Open a session for reading only, with its datastack; a window may hold it meanwhile.
+
+    Raises
+    ------
+    SessionError, DatastackError
+        If either cannot be opened.
+    """
+    with Session.open(folder, create=False, read_only=True) as session:
+        datastack = open_datastack(session.info.datastack_address)
+        try:
+            yield session, datastack
+        finally:
+            datastack.close()
+
+
+def look_at(session: Session, desk: SiteDesk, site: Site) -> SiteLook:
+    """Make the pictures of a site with its most probable partner."""
+    partner = _partner(session, site)
+    found = attempt(lambda: _place(desk, site, partner))
+    if isinstance(found, Trouble):
+        roots = (site.root, partner.root if partner is not None else None)
+        pictures = desk.maker.failed(site.point_nm, found)
+        return SiteLook(site, partner, roots, site.point_nm, pictures)
+    roots, center = found
+    return SiteLook(site, partner, roots, center, desk.maker.make(center, *roots))
+
+
+def render_site(folder: Path, site_id: str, out: Path, *, size_px: int = 512) -> RenderSummary:
+    """Write every picture of a site, with a JSON file that tells how each was made.
+
+    Files are ``ID-NAME.png``, ``ID-NAME.npz`` and ``ID.json``. What cannot be made is no
+    file: an older one of its name is taken away, and the JSON file says why.
+
+    Raises
+    ------
+    InputError
+        If the session has no such site.
+    SessionError, DatastackError
+        If the session or its datastack cannot be opened.
+    StorageError
+        If the folder cannot be written.
+    """
+    started = time.monotonic()
+    with reading(folder) as (session, datastack):
+        site = session.catalogue.site(site_id)
+        if site is None:
+            raise InputError(
+                f"There is no site {site_id} in {folder}.",
+                "Take an id from the window's queue or from a sheet (--sheet).",
+            )
+        look = look_at(session, SiteDesk(datastack, None, size_px=size_px), site)
+        named = look.pictures.all
+        written = _write_pictures(out, site.id, named)
+        written.append(_write_record(out, look, datastack, named))
+    missing = tuple(
+        {"picture": name, "state": picture.state.value, "reason": picture.reason}
+        for name, picture in named.items()
+        if not picture.ready
+    )
+    seconds = round(time.monotonic() - started, 2)
+    return RenderSummary(site.id, str(out), tuple(written), missing, seconds)
+
+
+def _partner(session: Session, site: Site) -> Partner | None:
+    """Return the partner of the newest answer or best verdict; else the first."""
+    verdict = session.catalogue.best_verdict(site.id)
+    chosen = verdict.partner_supervoxel if verdict is not None else None
+    named = (partner for partner in site.partners if partner.supervoxel == chosen)
+    return next(named, site.partners[0] if site.partners else None)
+
+
+def _place(
+    desk: SiteDesk, site: Site, partner: Partner | None
+) -> tuple[tuple[int, int | None], PointNm]:
+    roots = desk.roots(site, partner)
+    return roots, desk.center_nm(site, partner, roots)
+
+
+def _write_pictures(out: Path, site_id: str, named: Mapping[str, Picture]) -> list[str]:
+    written = []
+    with storage_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for name, picture in named.items():
+            path = out / f"{site_id}-{name}.png"
+            if picture.ready:
+                path.write_bytes(png_bytes(picture))
+                written.append(path.name)
+            else:
+                path.unlink(missing_ok=True)
+    return written
+
+
+def _write_record(
+    out: Path, look: SiteLook, datastack: Datastack, named: Mapping[str, Picture]
+) -> str:
+    site = look.site
+    a, b = look.roots
+    content = {
+        "site": site.id,
+        "kind": site.kind.value,
+        "datastack": {"name": datastack.name, "address": datastack.address},
+        "segments": {"A": str(a), "B": None if b is None else str(b)},
+        "center_nm": list(look.center_nm),
+        "pictures": {name: _plain(site.id, name, each) for name, each in named.items()},
+    }
+    path = out / f"{site.id}.json"
+    write_atomically(path, json.dumps(content, indent=2) + "\n")
+    return path.name
+
+
+def _plain(site_id: str, name: str, picture: Picture) -> dict[str, Any]:
+    """Return what is to be known of a picture; one that is not there names no file."""
+    if picture.record is None:
+        return {"state": picture.state.value, "reason": picture.reason}
+    return {
+        "state": picture.state.value,
+        "file": f"{site_id}-{name}.png",
+        "caption": picture.caption,
+        "nm_per_px": picture.nm_per_px,
+        **picture.record.plain(),
+    }
