@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,14 +11,20 @@ from numpy.typing import NDArray
 from connectome.datastack import Mesh
 from connectome.errors import InputError
 from connectome.space import BoxNm, PointNm
+from rendering.mesh_blocks import MeshBlocks
+from rendering.spec import COLOR_A
 
 __all__ = [
     "BrokenMeshError",
     "NotInViewError",
+    "PartialMeshError",
     "Solid",
     "Surface",
     "crop_mesh",
+    "joined",
     "prepare",
+    "prepared",
+    "sound",
     "to_surface",
 ]
 
@@ -28,6 +35,20 @@ class BrokenMeshError(InputError):
 
 class NotInViewError(InputError):
     """A mesh of which nothing reaches into the view."""
+
+
+class PartialMeshError(InputError):
+    """A mesh of which pieces are missing that would be seen.
+
+    Parameters
+    ----------
+    missing : tuple of int
+        The level-2 nodes without a surface.
+    """
+
+    def __init__(self, message: str, missing: tuple[int, ...]) -> None:
+        super().__init__(message, "Wait until the server has made it, then try again.")
+        self.missing = missing
 
 
 @dataclass(frozen=True)
@@ -57,17 +78,78 @@ class Surface:
     faces : ndarray, shape (m, 3), int32
     color : str
         ``#rrggbb``.
+    missing : tuple of int
+        The level-2 nodes that would be seen here and have no surface; such a surface is
+        for people, who are told, and never for a judge.
     """
 
     positions: NDArray[np.float32]
     normals: NDArray[np.float32]
     faces: NDArray[np.int32]
-    color: str
+    color: str = COLOR_A
+    missing: tuple[int, ...] = ()
 
     @property
     def empty(self) -> bool:
         """Whether nothing of the mesh reaches the view."""
         return not len(self.faces)
+
+
+def sound(mesh: Mesh) -> Mesh:
+    """Return a mesh that can be drawn as it is.
+
+    Raises
+    ------
+    BrokenMeshError
+        If it has no faces, a face names a vertex that does not exist, or a vertex is no
+        number.
+    """
+    _check(mesh.vertices_nm, mesh.faces)
+    return mesh
+
+
+def prepared(mesh: Mesh, detail_nm: float = 0.0) -> MeshBlocks:
+    """Return a sound mesh with normals, simplified and sorted, to be cropped at many sites.
+
+    Parameters
+    ----------
+    detail_nm : float
+        Vertices in one cell of this grid become one, at their mean; 0 keeps all.
+
+    """
+    if detail_nm > 0:
+        coarse = _cluster(mesh, detail_nm)
+        # A body smaller than a cell would vanish; it has few faces anyway.
+        mesh = coarse if len(coarse.faces) else mesh
+    return MeshBlocks.of(mesh, _normals(mesh))
+
+
+def joined(pieces: Sequence[Mesh]) -> Mesh:
+    """Return pieces as one mesh in which vertices at the very same place are one.
+
+    The fragments of a chunked graph repeat the vertices on the faces of their chunks;
+    left apart, they would show a seam in the shading.
+    """
+    starts = np.cumsum([0, *(len(piece.vertices_nm) for piece in pieces[:-1])])
+    vertices = np.concatenate([piece.vertices_nm for piece in pieces])
+    faces = np.concatenate(
+        [piece.faces + np.uint32(start) for piece, start in zip(pieces, starts, strict=True)]
+    )
+    _, first, number = np.unique(_place_keys(vertices), return_index=True, return_inverse=True)
+    if not np.array_equal(vertices[first[number]], vertices):
+        # Two places fell on one key: as good as never, and harmless if left apart.
+        return Mesh(vertices, faces)
+    return Mesh(vertices[first], number[faces].astype(np.uint32))
+
+
+def _place_keys(vertices: NDArray[np.float32]) -> NDArray[np.uint64]:
+    """Return a number for each vertex that tells its place, shape (n,)."""
+    # Adding zero makes -0.0 and 0.0 the same bits.
+    bits = np.ascontiguousarray(vertices + np.float32(0)).view(np.uint32).astype(np.uint64)
+    keys = bits[:, 0] * np.uint64(0x9E3779B97F4A7C15)
+    keys ^= bits[:, 1] * np.uint64(0xC2B2AE3D27D4EB4F)
+    keys ^= bits[:, 2] * np.uint64(0x165667B19E3779F9)
+    return keys
 
 
 def prepare(mesh: Mesh, box: BoxNm, cell_nm: float = 0.0) -> Solid:
