@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +15,13 @@ from connectome.space import BoxNm, PointNm
 from rendering.backend import ViewBackend
 from rendering.blocks import BlockImagery, snapped
 from rendering.cache import ByteCache
+from rendering.camera import CameraSpec
 from rendering.em import PLANES, Slices, cut_slices
 from rendering.overlay import decorate, paint_slice
 from rendering.picture import Picture, PictureState
 from rendering.presets import PERSON_EM, PERSON_RENDER
-from rendering.record import PictureRecord, axes_of_plane, axes_of_view
-from rendering.spec import EMSpec, RenderSpec
+from rendering.record import PictureRecord
+from rendering.spec import BEST, EMSpec, RenderSpec
 from rendering.surfaces import BrokenMeshError, NotInViewError, Solid, Surface, prepare, to_surface
 from rendering.trouble import NoImageryError, Trouble, attempt
 
@@ -121,17 +124,15 @@ class PictureMaker:
         ServiceError
             If a server did not answer.
         """
-        return cut_slices(self._need_imagery(), self.datastack.segmentation, center_nm, self.em)
+        return self._cut(center_nm, self.em, ())
 
     def slices(self, center_nm: PointNm, root_a: int, root_b: int | None) -> dict[str, Picture]:
         """Return one painted slice per plane, for people."""
-        spec = self.person_em
-        cut = attempt(
-            lambda: cut_slices(self._need_imagery(), self.datastack.segmentation, center_nm, spec)
-        )
+        pair = [root_a] if root_b is None else [root_a, root_b]
+        cut = attempt(lambda: self._cut(center_nm, self.person_em, pair))
         if isinstance(cut, Trouble):
             return self._failed_slices(center_nm, cut)
-        return {plane: _painted(cut, plane, root_a, root_b) for plane in spec.planes}
+        return {plane: _painted(cut, plane, root_a, root_b) for plane in cut.spec.planes}
 
     def views(self, center_nm: PointNm, root_a: int, root_b: int | None) -> dict[str, Picture]:
         """Return one picture of the meshes per view, for people."""
@@ -144,10 +145,14 @@ class PictureMaker:
                 decorate(rgb, scale, dark_ground=False),
                 self._view_caption(name),
                 scale,
-                record=PictureRecord(self.render, center_nm, axes_of_view(name)),
+                record=self._view_record(name, center_nm),
             )
             for name, rgb in drawn.items()
         }
+
+    def _view_record(self, name: str, center_nm: PointNm) -> PictureRecord:
+        camera = CameraSpec.of_view(name, center_nm, self.render.half_extent_nm)
+        return PictureRecord(self.render, center_nm, camera.axes)
 
     def forget(self) -> None:
         """Drop every mesh and voxel that is kept."""
@@ -207,6 +212,9 @@ class PictureMaker:
             PictureState.STALE, f"The {which} replaced by an edit. Detect again around it."
         )
 
+    def _cut(self, center_nm: PointNm, spec: EMSpec, pair: Sequence[int]) -> Slices:
+        return cut_slices(self._need_imagery(), self.datastack.segmentation, center_nm, spec, pair)
+
     def _need_imagery(self) -> Imagery:
         if self._imagery is None:
             raise NoImageryError(
@@ -248,17 +256,26 @@ def _painted(cut: Slices, plane: str, root_a: int, root_b: int | None) -> Pictur
     caption = _slice_caption(plane, cut.center_nm, cut.spec)
     if absent:
         caption += f"; {' and '.join(absent)} not in this slice"
-    record = PictureRecord(cut.spec, cut.center_nm, axes_of_plane(plane))
+    frame = cut.frame(plane)
+    axes = (frame.right, frame.down, frame.normal)
+    record = PictureRecord(cut.spec, cut.center_nm, axes, _details(cut))
     marked = decorate(rgb, cut.nm_per_px, dark_ground=True)
     return Picture(marked, caption, cut.nm_per_px, record=record)
 
 
+def _details(cut: Slices) -> dict[str, Any]:
+    """Return what was used beside the spec, ready for JSON."""
+    names = ("em_voxel_nm", "id_voxel_nm", "contrast", "stretch", "best_areas_nm2")
+    record = cut.record()
+    return {name: record[name] for name in names}
+
+
 def _slice_caption(plane: str, center_nm: PointNm, spec: EMSpec) -> str:
+    wide = f"{_length(2 * spec.half_extent_nm)} wide"
+    if plane == BEST:
+        return f"the oblique plane that shows most of the pair, {wide}"
     axis = PLANES[plane].across
-    return (
-        f"{plane} at {'xyz'[axis]} = {center_nm[axis]:,.0f} nm, "
-        f"{_length(2 * spec.half_extent_nm)} wide"
-    )
+    return f"{plane} at {'xyz'[axis]} = {center_nm[axis]:,.0f} nm, {wide}"
 
 
 def _length(nm: float) -> str:

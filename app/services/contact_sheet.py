@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.services.judging import SiteDesk
 from app.services.model import QueueRow
 from app.services.queue import Queue, row_of
-from app.services.rendering import SiteLook, look_at, reading
+from app.services.rendering import SiteLook, desk_for, look_at, reading
 from connectome.errors import InputError
 from proofreading.catalogue import START
 from proofreading.files import storage_errors
@@ -69,7 +69,7 @@ def render_sheet(
                 f"The session {folder} has no sites.",
                 f"Find some: proofdesk detect DATASTACK --session {folder}",
             )
-        desk = SiteDesk(datastack, None, size_px=TILE_PX)
+        desk = desk_for(datastack, TILE_PX)
         pages = -(-len(wanted) // ROWS)
         for number in range(pages):
             report("drawing", number / pages)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from inference.judges.verdicts import judge_sites
 from proofreading.sites import Partner, Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Task, Verdict
 from rendering.pictures import PictureMaker, SitePictures
-from rendering.presets import specs_for
+from rendering.presets import Specs, specs_for
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
@@ -72,19 +72,16 @@ class SiteDesk:
         Where voxels, meshes and present roots come from.
     judge : Judge or None
         None still makes pictures.
-    size_px : int or None
-        Width of the pictures for people, if not that of their specs.
+    specs : Specs or None
+        The pictures to make, if not those that fit the datastack.
     """
 
     def __init__(
-        self, datastack: Datastack, judge: Judge | None, *, size_px: int | None = None
+        self, datastack: Datastack, judge: Judge | None, specs: Specs | None = None
     ) -> None:
         self._datastack = datastack
         self._judge = judge
-        render, em, person_em = specs_for(datastack)
-        if size_px is not None:
-            render = replace(render, size_px=size_px)
-            person_em = replace(person_em, size_px=size_px)
+        render, em, person_em = specs or specs_for(datastack)
         if judge is not None:
             # The judge refuses pictures of another kind, so its own spec is the one to make.
             em = judge.manifest.pictures.em_spec()

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +19,14 @@ from proofreading.session import Session
 from proofreading.sites import Partner, Site
 from rendering.picture import Picture, PictureState, png_bytes
 from rendering.pictures import SitePictures
+from rendering.presets import Specs, specs_for
+from rendering.spec import BEST
 from rendering.trouble import Trouble, attempt
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
 
-__all__ = ["RenderSummary", "SiteLook", "look_at", "reading", "render_site"]
+__all__ = ["RenderSummary", "SiteLook", "desk_for", "look_at", "reading", "render_site"]
 
 _EXIT_CODES = {
     PictureState.NO_IMAGERY: 0,
@@ -83,6 +85,21 @@ def reading(folder: Path) -> Iterator[tuple[Session, Datastack]]:
             datastack.close()
 
 
+def desk_for(datastack: Datastack, size_px: int) -> SiteDesk:
+    """Return a desk for pictures of a size, the best oblique plane among them."""
+    specs = specs_for(datastack)
+    planes = (*specs.person_em.planes, BEST)
+    return SiteDesk(
+        datastack,
+        None,
+        Specs(
+            replace(specs.render, size_px=size_px),
+            specs.judge_em,
+            replace(specs.person_em, size_px=size_px, planes=planes),
+        ),
+    )
+
+
 def look_at(session: Session, desk: SiteDesk, site: Site) -> SiteLook:
     """Make the pictures of a site with its most probable partner."""
     partner = _partner(session, site)
@@ -118,7 +135,7 @@ def render_site(folder: Path, site_id: str, out: Path, *, size_px: int = 512) ->
                 f"There is no site {site_id} in {folder}.",
                 "Take an id from the window's queue or from a sheet (--sheet).",
             )
-        look = look_at(session, SiteDesk(datastack, None, size_px=size_px), site)
+        look = look_at(session, desk_for(datastack, size_px), site)
         named = look.pictures.all
         written = _write_pictures(out, site.id, named)
         written.append(_write_record(out, look, datastack, named))
