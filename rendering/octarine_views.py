@@ -1,7 +1,8 @@
 """Views of meshes by octarine, without a screen.
 
 One viewer serves the whole process: making one takes seconds, and lavapipe keeps
-memory for each. Meshes are swapped in and out. Nothing is written to disk.
+memory for each. Meshes are swapped in and out, and stay for the next look at the same
+scene. Nothing is written to disk.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,16 +20,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import GraphicsError, MissingPackageError
-from rendering.camera import VIEWS, ViewAxes
+from connectome.space import PointNm
+from rendering.camera import CameraSpec
+from rendering.octarine_stage import Stage
 from rendering.spec import RenderSpec
 from rendering.surfaces import Surface
 
-__all__ = ["OctarineViews", "graphics_error", "octarine_views", "prepare_environment"]
+__all__ = [
+    "DrawTimes",
+    "OctarineViews",
+    "graphics_error",
+    "octarine_views",
+    "prepare_environment",
+]
+
+RGB = NDArray[np.uint8]
 
 _REMEDY = (
     "Install a Vulkan driver (Debian and Ubuntu: sudo apt-get install libvulkan1 "
     "mesa-vulkan-drivers) and see `proofdesk doctor`."
 )
+
+
+@dataclass(frozen=True)
+class DrawTimes:
+    """Seconds that the last drawing took.
+
+    Parameters
+    ----------
+    upload_s : float
+        Handing meshes over; nothing where the same scene is looked at again. The
+        transfer itself belongs to the first picture.
+    draw_s : float
+        Until the pictures were finished.
+    read_s : float
+        Bringing them back.
+    """
+
+    upload_s: float = 0.0
+    draw_s: float = 0.0
+    read_s: float = 0.0
 
 
 def prepare_environment() -> None:
@@ -58,23 +90,99 @@ class OctarineViews:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._viewer: Any = None
+        self._stage: Stage | None = None
+        self._times = DrawTimes()
 
-    def draw(self, surfaces: Sequence[Surface], spec: RenderSpec) -> dict[str, NDArray[np.uint8]]:
+    @property
+    def times(self) -> DrawTimes:
+        """Where the time of the last drawing went."""
+        return self._times
+
+    def draw(
+        self, surfaces: Sequence[Surface], spec: RenderSpec, neighbours: Sequence[Surface] = ()
+    ) -> dict[str, RGB]:
         """Return one picture (size_px, size_px, 3) per view; see `ViewBackend`."""
+        half = spec.half_extent_nm
+        cameras = [CameraSpec.of_view(name, (0.0, 0.0, 0.0), half) for name in spec.views]
+        pictures = self.look(surfaces, cameras, spec, neighbours=neighbours)
+        return dict(zip(spec.views, pictures, strict=True))
+
+    def look(
+        self,
+        surfaces: Sequence[Surface],
+        cameras: Sequence[CameraSpec],
+        spec: RenderSpec,
+        *,
+        origin_nm: PointNm = (0.0, 0.0, 0.0),
+        neighbours: Sequence[Surface] = (),
+    ) -> list[RGB]:
+        """Return one picture (size_px, size_px, 3) per camera.
+
+        Parameters
+        ----------
+        surfaces, neighbours : sequence of Surface
+            What is drawn solid and what is drawn translucent, relative to the origin.
+        cameras : sequence of CameraSpec
+            Where from; their extents hold, not that of the spec.
+        origin_nm : tuple of float
+            Where the surfaces' own origin is.
+
+        Raises
+        ------
+        GraphicsError
+            If this machine cannot draw, or has lost its graphics device twice.
+        """
+        solid, faint = _with_faces(surfaces), _with_faces(neighbours)
         with self._lock:
-            viewer = self._ready_viewer()
             try:
-                return _draw(viewer, surfaces, spec)
+                return self._try(solid, faint, cameras, spec, origin_nm)
+            except _graphics_failures():
+                # The device may be lost or its memory full: start anew, once.
+                self._stage = None
+            try:
+                return self._try(solid, faint, cameras, spec, origin_nm)
             except _graphics_failures() as error:
-                # The device may be lost: the next call starts a new viewer.
-                self._viewer = None
+                self._stage = None
                 raise graphics_error(error) from error
 
-    def _ready_viewer(self) -> Any:
-        if self._viewer is None:
-            self._viewer = _start()
-        return self._viewer
+    def _try(
+        self,
+        solid: tuple[Surface, ...],
+        faint: tuple[Surface, ...],
+        cameras: Sequence[CameraSpec],
+        spec: RenderSpec,
+        origin_nm: PointNm,
+    ) -> list[RGB]:
+        if self._stage is None:
+            self._stage = Stage(_start())
+        stage = self._stage
+        stage.begin()
+        stage.apply(spec)
+        stage.load(solid, faint, spec)
+        pictures = []
+        for camera in cameras:
+            stage.aim(camera, origin_nm)
+            picture = stage.shoot(with_faint=False)
+            if faint:
+                ahead = stage.shoot(with_faint=True)
+                picture = _mixed(picture, ahead, spec.neighbour_opacity)
+            pictures.append(picture)
+        self._times = DrawTimes(*stage.times)
+        return pictures
+
+
+def _with_faces(surfaces: Sequence[Surface]) -> tuple[Surface, ...]:
+    return tuple(surface for surface in surfaces if not surface.empty)
+
+
+def _mixed(below: RGB, above: RGB, opacity: float) -> RGB:
+    """Return the pictures mixed: equal where no neighbour stands in front.
+
+    Mixing two opaque pictures needs no order of drawing, and a neighbour's far side
+    never shows through its near side.
+    """
+    mixed = below + (above.astype(np.float32) - below) * np.float32(opacity)
+    return np.asarray(mixed.round().astype(np.uint8))
 
 
 def _start() -> Any:
@@ -86,82 +194,16 @@ def _start() -> Any:
             "The pictures of meshes need the package octarine3d, which is not installed.",
             "Install Proofdesk with its extra: pip install 'proofdesk[render]'.",
         ) from error
-    try:
-        return octarine.Viewer(
-            offscreen=True, camera="ortho", control="trackball", size=(256, 256), headlight=True
-        )
-    except _graphics_failures() as error:
-        raise graphics_error(error) from error
+    return octarine.Viewer(
+        offscreen=True, camera="ortho", control="trackball", size=(256, 256), headlight=True
+    )
 
 
 def _graphics_failures() -> tuple[type[Exception], ...]:
     """Return what wgpu raises for a missing driver, a lost device or exhausted memory."""
-    import wgpu
-
-    return (wgpu.GPUError, wgpu.GPUPipelineError, RuntimeError, OSError, MemoryError)
-
-
-def _draw(
-    viewer: Any, surfaces: Sequence[Surface], spec: RenderSpec
-) -> dict[str, NDArray[np.uint8]]:
-    _apply(viewer, spec)
     try:
-        for index, surface in enumerate(surfaces):
-            if not surface.empty:
-                viewer.add(_to_mesh(surface, spec), name=str(index), center=False)
-        return {name: _shoot(viewer, VIEWS[name], spec) for name in spec.views}
-    finally:
-        viewer.clear()
-
-
-def _apply(viewer: Any, spec: RenderSpec) -> None:
-    """State every switch of the scene that has a default."""
-    import pygfx
-
-    viewer.resize((spec.size_px, spec.size_px))
-    viewer.renderer.pixel_ratio = spec.pixel_ratio
-    viewer.renderer.ppaa = spec.antialias
-    viewer.renderer.pixel_filter = spec.pixel_filter
-    viewer.set_bgcolor(spec.background)
-    viewer.shadows = False
-    right, up = spec.headlight_offset
-    viewer.headlight = (right, up, 0.0)
-    for light in viewer.lights:
-        if isinstance(light, pygfx.AmbientLight):
-            light.intensity = spec.ambient
-        elif light.visible:
-            light.intensity = spec.headlight
-            light.color = "#ffffff"
-
-
-def _to_mesh(surface: Surface, spec: RenderSpec) -> Any:
-    import pygfx
-
-    material = pygfx.MeshPhongMaterial(
-        color=surface.color,
-        side="both",
-        flat_shading=False,
-        specular=spec.specular,
-        shininess=spec.shininess,
-        pick_write=False,
-    )
-    geometry = pygfx.Geometry(
-        positions=surface.positions, normals=surface.normals, indices=surface.faces
-    )
-    return pygfx.Mesh(geometry, material)
-
-
-def _shoot(viewer: Any, axes: ViewAxes, spec: RenderSpec) -> NDArray[np.uint8]:
-    camera = viewer.camera
-    width = 2 * spec.half_extent_nm
-    # Whole faces may stick out of the crop cube; twice its reach covers them.
-    reach = 2 * spec.half_extent_nm * max(spec.crop_factor, 1.0)
-    camera.maintain_aspect = True
-    camera.zoom = 1
-    camera.width = camera.height = width
-    camera.depth_range = (reach, 3 * reach)
-    matrix = axes.rotation()
-    matrix[:3, 3] = np.multiply(axes.forward, -2 * reach)
-    camera.local.matrix = matrix
-    # A copy: the canvas hands out its own buffer.
-    return np.array(viewer.canvas.draw()[..., :3], dtype=np.uint8)
+        import wgpu
+    except ImportError:
+        # Then nothing was drawn, and the error says what to install.
+        return ()
+    return (wgpu.GPUError, wgpu.GPUPipelineError, RuntimeError, OSError, MemoryError)

@@ -16,6 +16,8 @@ COLOR_A = "#1f77b4"
 """Colour of the site's own segment in pictures, Neuroglancer, tables and text."""
 COLOR_B = "#ff7f0e"
 """Colour of the partner segment, everywhere."""
+COLOR_NEIGHBOUR = "#9a9a9a"
+"""Colour of what stands around the two."""
 BEST = "best"
 """The plane of EM slices in which a pair shows most."""
 
@@ -57,6 +59,10 @@ class RenderSpec:
         Faces that meet the cube of this many half extents are drawn.
     detail_px : float
         Vertices that fall into one cell of this many pixels become one; 0 keeps all.
+    neighbour_opacity : float
+        How much of a neighbour is seen where it stands in front, 0 to 1.
+    version : int
+        3: neighbours, and light that darkens rims.
     """
 
     half_extent_nm: float = 1000.0
@@ -64,6 +70,7 @@ class RenderSpec:
     pixel_ratio: int = 1
     color_a: str = COLOR_A
     color_b: str = COLOR_B
+    color_neighbour: str = COLOR_NEIGHBOUR
     background: str = "#ffffff"
     views: tuple[str, ...] = ("front", "side", "top")
     ambient: float = 0.6
@@ -75,7 +82,8 @@ class RenderSpec:
     pixel_filter: str = "mitchell"
     crop_factor: float = 1.2
     detail_px: float = 4.0
-    version: int = 2
+    neighbour_opacity: float = 0.35
+    version: int = 3
 
     @property
     def hash(self) -> str:
