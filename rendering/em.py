@@ -269,8 +269,8 @@ def _oblique_layer(reading: _Reading, frame: Frame, center_nm: PointNm, spec: EM
     for rows in parts:
         for columns in parts:
             where = np.ix_(rows, columns)
-            for whole, tile in zip(layer, _tile(reading, positions[where]), strict=True):
-                whole[where] = tile
+            grey, ids, present = _tile(reading, positions[where])
+            layer[0][where], layer[1][where], layer[2][where] = grey, ids, present
     return layer
 
 
