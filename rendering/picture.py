@@ -23,6 +23,8 @@ class PictureState(StrEnum):
     """A segment has no mesh."""
     BROKEN_MESH = "broken-mesh"
     """A mesh without faces, with NaN vertices or with faces that name no vertex."""
+    PARTIAL = "partial"
+    """A piece of a mesh is missing: what is there is drawn for a person, for no judge."""
     NOT_IN_VIEW = "not-in-view"
     """A segment of the pair does not reach into the field of view."""
     OUTSIDE = "outside"
@@ -32,12 +34,22 @@ class PictureState(StrEnum):
     NO_IMAGERY = "no-imagery"
     """The datastack has no microscopy."""
     NO_GRAPHICS = "no-graphics"
-    """This machine cannot draw meshes, or lost its graphics device."""
+    """This machine cannot draw meshes."""
+    DEVICE_LOST = "device-lost"
+    """The graphics device was lost while the program ran; it does not come back to it."""
+    OUT_OF_MEMORY = "out-of-memory"
+    """The graphics device or the machine had no room for the meshes."""
     UNREACHABLE = "unreachable"
     """A server did not answer."""
 
 
-_WORTH_A_RETRY = {PictureState.NO_GRAPHICS, PictureState.UNREACHABLE}
+_WITH_PIXELS = {PictureState.READY, PictureState.PARTIAL}
+_WORTH_A_RETRY = {
+    PictureState.NO_GRAPHICS,
+    PictureState.OUT_OF_MEMORY,
+    PictureState.PARTIAL,
+    PictureState.UNREACHABLE,
+}
 
 
 @dataclass(frozen=True)
@@ -47,13 +59,13 @@ class Picture:
     Parameters
     ----------
     rgb : ndarray, shape (height, width, 3), uint8, or None
-        The picture; None in every state but ``READY``.
+        The picture; None in every state but ``READY`` and ``PARTIAL``.
     caption : str
         What it shows, for a person.
     nm_per_px : float
         Edge length of a pixel in nm.
     reason : str
-        Why there is no picture, with the remedy; empty when ready.
+        Why there is no picture, or what is missing in it, with the remedy; empty when ready.
     record : PictureRecord or None
         How it was made; None where there is no picture.
     """
@@ -66,15 +78,15 @@ class Picture:
     record: PictureRecord | None = None
 
     def __post_init__(self) -> None:
-        if (self.rgb is None) == (self.state is PictureState.READY):
+        if (self.rgb is not None) != (self.state in _WITH_PIXELS):
             raise InputError(
                 f"The picture {self.caption!r} is {self.state} but its pixels say otherwise.",
-                "Give pixels exactly when it is ready.",
+                "Give pixels exactly when it is ready or partial.",
             )
 
     @property
     def ready(self) -> bool:
-        """Whether there is a picture."""
+        """Whether there is a picture and nothing is missing in it."""
         return self.state is PictureState.READY
 
     @property
