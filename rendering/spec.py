@@ -73,11 +73,11 @@ class RenderSpec:
     color_neighbour: str = COLOR_NEIGHBOUR
     background: str = "#ffffff"
     views: tuple[str, ...] = ("front", "side", "top")
-    ambient: float = 0.6
-    headlight: float = 3.0
-    headlight_offset: tuple[float, float] = (-0.6, 0.6)
-    specular: str = "#1c1c1c"
-    shininess: float = 20.0
+    ambient: float = 0.4
+    headlight: float = 2.9
+    headlight_offset: tuple[float, float] = (-0.3, 0.35)
+    specular: str = "#303030"
+    shininess: float = 30.0
     antialias: str = "fxaa"
     pixel_filter: str = "mitchell"
     crop_factor: float = 1.2
