@@ -42,12 +42,16 @@ run: setup
 
 test: setup lint test-all test-core
 
+# What draws in a window is tested in one process, the rest side by side.
+PARALLEL := -n auto --maxprocesses 4
+
 test-all:
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL) tests/unit tests/contract
+	$(BIN)/python -m pytest tests/qt tests/e2e
 
 # Everything outside app.ui must work where PyQt6, torch and octarine are not installed.
 test-core:
-	$(BIN)/python -m pytest -p tests.absent -p no:pytest-qt -m "not render" \
+	$(BIN)/python -m pytest $(PARALLEL) -p tests.absent -p no:pytest-qt -m "not render" \
 		tests/unit tests/contract
 
 lint:
