@@ -439,7 +439,8 @@ def evaluate_split_error_correction(
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="loop, offline or faults; all but the last.")
+        str,
+        typer.Argument(metavar="NAME", help="loop, offline, render or faults; all but the last."),
     ] = "all",
     edits: Annotated[int, typer.Option(help="faults: how many edits.", min=1)] = 2000,
     seed: Annotated[int, typer.Option(help="faults: decides worlds, faults and kills.")] = 1,

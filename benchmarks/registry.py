@@ -45,5 +45,15 @@ def _offline() -> Iterator[Measured]:
     return chain(ingest_rows(), graph_rows(), cut_rows())
 
 
-BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {"loop": _loop, "offline": _offline}
+def _render() -> Iterator[Measured]:
+    from benchmarks.render import render_rows
+
+    return render_rows()
+
+
+BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
+    "loop": _loop,
+    "offline": _offline,
+    "render": _render,
+}
 """Those that `proofdesk bench all` runs; the fault campaign takes much longer."""
