@@ -76,7 +76,7 @@ class RenderSpec:
     ambient: float = 0.4
     headlight: float = 2.9
     headlight_offset: tuple[float, float] = (-0.3, 0.35)
-    specular: str = "#303030"
+    specular: str = "#161616"
     shininess: float = 30.0
     antialias: str = "fxaa"
     pixel_filter: str = "mitchell"
