@@ -136,7 +136,10 @@ class OctarineViews:
         with self._lock:
             try:
                 return self._try(solid, faint, cameras, spec, origin_nm)
-            except _graphics_failures():
+            except _graphics_failures() as error:
+                if self._stage is None:
+                    # There is nothing that a second start would find.
+                    raise graphics_error(error) from error
                 # The device may be lost or its memory full: start anew, once.
                 self._stage = None
             try:
@@ -194,9 +197,14 @@ def _start() -> Any:
             "The pictures of meshes need the package octarine3d, which is not installed.",
             "Install Proofdesk with its extra: pip install 'proofdesk[render]'.",
         ) from error
-    return octarine.Viewer(
-        offscreen=True, camera="ortho", control="trackball", size=(256, 256), headlight=True
-    )
+    try:
+        return octarine.Viewer(
+            offscreen=True, camera="ortho", control="trackball", size=(256, 256), headlight=True
+        )
+    except AttributeError as error:
+        # WORKAROUND pygfx 0.17: where the first start of a process finds no device, what
+        # all viewers share stays half made, and the next start stumbles over it.
+        raise RuntimeError("no graphics device was found when it was first asked for") from error
 
 
 def _graphics_failures() -> tuple[type[Exception], ...]:

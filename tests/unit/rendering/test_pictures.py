@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,11 +18,13 @@ from PIL import Image
 from connectome.datastack import Mesh
 from connectome.errors import GraphicsError, InputError, NotFoundError, OfflineError
 from connectome.graph import Graph, Ids
-from connectome.space import BoxNm
+from connectome.space import BoxNm, PointNm
+from rendering.geometry import GeometrySpec, GeometryTensor
+from rendering.meshes import StaleRootError
 from rendering.picture import Picture, PictureState, png_bytes
 from rendering.pictures import PictureMaker
 from rendering.spec import EMSpec, RenderSpec
-from rendering.surfaces import Surface
+from rendering.surfaces import PartialMeshError, Surface
 from tests.arrays import ArrayDatastack
 from tests.data import shared_data
 
@@ -198,6 +201,66 @@ def test_a_lost_device_is_worth_a_retry() -> None:
     assert states(made.slices) == {PictureState.READY}
 
 
+class Gap:
+    """Surfaces of which a piece is missing."""
+
+    def around(self, root: int, *_: object, partial_ok: bool, **__: object) -> Surface:
+        if not partial_ok:
+            raise PartialMeshError(f"Of the mesh of segment {root} a piece is missing here.", (5,))
+        corners = np.eye(3, dtype=np.float32)
+        return Surface(corners, corners, np.array([[0, 1, 2]], np.int32), missing=(5,))
+
+    def require_current(self, *_: int) -> None:
+        """Say that nothing has changed."""
+
+
+def test_a_gap_is_shown_to_people_and_told_and_kept_from_judges() -> None:
+    made = maker(world())
+    made._meshes = Gap()  # type: ignore[assignment]
+    views = made.make(CENTER, A, B)
+    assert states(views.views) == {PictureState.PARTIAL}
+    assert not views.complete
+    top = views.views["top"]
+    assert top.rgb is not None
+    assert "of segment A a piece is missing" in top.reason
+    with pytest.raises(PartialMeshError):
+        made.geometry(CENTER, A, B)
+
+
+class Tensors:
+    """Draws nothing, but keeps what it was given."""
+
+    name = "tensors"
+
+    def __init__(self) -> None:
+        self.seen: list[Sequence[Surface]] = []
+
+    def draw(
+        self, surfaces: Sequence[Surface], spec: GeometrySpec, center_nm: PointNm = (0, 0, 0)
+    ) -> GeometryTensor:
+        self.seen.append(surfaces)
+        shape = (len(spec.views), spec.size_px, spec.size_px)
+        data = np.zeros((shape[0], 7, *shape[1:]), np.float16)
+        return GeometryTensor(data, np.zeros(shape, np.uint8), None, spec, center_nm)
+
+
+def test_geometry_is_as_wide_as_the_views_and_of_both_or_of_the_joined_one() -> None:
+    backend = Tensors()
+    made = PictureMaker(world(), render=SMALL, geometry_backend=backend)
+    tensor = made.geometry(CENTER, A, B)
+    assert tensor.spec.half_extent_nm == SMALL.half_extent_nm
+    assert tensor.center_nm == CENTER
+    made.geometry(CENTER, A, A)
+    assert [len(surfaces) for surfaces in backend.seen] == [2, 1]
+
+
+def test_geometry_of_a_replaced_segment_is_refused() -> None:
+    stack = world()
+    stack.graph = graph(B)
+    with pytest.raises(StaleRootError, match=str(B)):
+        PictureMaker(stack, geometry_backend=Tensors()).geometry(CENTER, A, B)
+
+
 class OldRoots:
     """A graph in which one root was replaced."""
 
@@ -264,10 +327,11 @@ def test_a_picture_cannot_be_ready_without_pixels() -> None:
 
 @pytest.mark.render
 def test_octarine_draws_both_segments_of_a_site() -> None:
-    views = PictureMaker(world(), render=SMALL).make(CENTER, A, B).views
+    large = replace(SMALL, size_px=288)
+    views = PictureMaker(world(), render=large).make(CENTER, A, B).views
     top = views["top"].rgb
     assert top is not None
-    left, right = top[40:56, 20:40].reshape(-1, 3), top[40:56, 56:76].reshape(-1, 3)
+    left, right = top[120:168, 80:120].reshape(-1, 3), top[120:168, 168:208].reshape(-1, 3)
     assert (left[:, 2] > left[:, 0]).mean() > 0.9
     assert (right[:, 0] > right[:, 2]).mean() > 0.9
 
@@ -277,7 +341,9 @@ def test_without_any_driver_the_state_names_the_packages() -> None:
     code = (
         "from tests.unit.rendering.test_pictures import *\n"
         "made = PictureMaker(world(), render=SMALL).make(CENTER, A, B)\n"
-        "import sys; sys.stdout.write(made.views['top'].state + '|' + made.views['top'].reason)\n"
+        "other = PictureMaker(world(), render=SMALL).make(CENTER, B, A)\n"
+        "told = [made.views['top'].state, made.views['top'].reason, other.views['top'].state]\n"
+        "import sys; sys.stdout.write('|'.join(told))\n"
     )
     nowhere = dict.fromkeys(("VK_DRIVER_FILES", "VK_ICD_FILENAMES", "LIBGL_DRIVERS_PATH"), "/none")
     ran = subprocess.run(
@@ -288,8 +354,8 @@ def test_without_any_driver_the_state_names_the_packages() -> None:
         timeout=120,
         check=True,
     )
-    state, reason = ran.stdout.split("|")
-    assert state == PictureState.NO_GRAPHICS
+    state, reason, later = ran.stdout.split("|")
+    assert state == later == PictureState.NO_GRAPHICS
     assert "mesa-vulkan-drivers" in reason
 
 
