@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ from rendering.spec import BEST, EMSpec
 
 __all__ = ["PLANES", "Frame", "Plane", "Slices", "cut_slices", "grey_range", "slice_cutouts"]
 
-_TILE_PX = 128
+_TILE_PX = 160
 """An oblique plane is read in tiles: the box around all of it would be mostly unused."""
 
 
@@ -114,8 +115,8 @@ class Slices:
         """Return the point (x, y, z) that a pixel's middle shows, in nm."""
         half, step = self.spec.half_extent_nm, self.nm_per_px
         offsets = np.array([column + 0.5, row + 0.5]) * step - half
-        x, y, z = self.frame(plane).positions(self.center_nm, offsets[0], offsets[1]).tolist()
-        return (x, y, z)
+        x, y, z = self.frame(plane).positions(self.center_nm, offsets[0], offsets[1])
+        return (float(x), float(y), float(z))
 
     def record(self) -> dict[str, object]:
         """Return all that was used to make the slices, ready for JSON."""
@@ -261,27 +262,25 @@ def _panel_layer(reading: _Reading, name: str, center_nm: PointNm, spec: EMSpec)
 
 
 def _oblique_layer(reading: _Reading, frame: Frame, center_nm: PointNm, spec: EMSpec) -> _Layer:
-    offsets = offsets_nm(spec)
-    down, right = np.meshgrid(offsets, offsets, indexing="ij")
-    positions = frame.positions(center_nm, right, down)
-    parts = np.array_split(np.arange(spec.size_px), math.ceil(spec.size_px / _TILE_PX))
-    layer = _absent_layer(spec.size_px, spec.size_px)
-    for rows in parts:
-        for columns in parts:
-            where = np.ix_(rows, columns)
-            grey, ids, present = _tile(reading, positions[where])
-            layer[0][where], layer[1][where], layer[2][where] = grey, ids, present
+    offsets, layer = offsets_nm(spec), _absent_layer(spec.size_px, spec.size_px)
+    count = math.ceil(spec.size_px / _TILE_PX)
+    edges = [spec.size_px * i // count for i in range(count + 1)]
+    parts = [slice(first, last) for first, last in pairwise(edges)]
+    for rows, columns in product(parts, parts):
+        points = frame.positions(center_nm, offsets[None, columns], offsets[rows, None])
+        grey, ids, present = _tile(reading, ScatteredPoints(points))
+        where = (rows, columns)
+        layer[0][where], layer[1][where], layer[2][where] = grey, ids, present
     return layer
 
 
-def _tile(reading: _Reading, positions: NDArray[np.float64]) -> _Layer:
-    points = ScatteredPoints(positions)
+def _tile(reading: _Reading, points: ScatteredPoints) -> _Layer:
     try:
-        grey, present = points.linear(reading.em(_box_around(positions, reading.em_scale)))
+        grey, present = points.linear(reading.em(_box_around(points, reading.em_scale)))
     except OutsideVolumeError:
-        return _absent_layer(*positions.shape[:2])
+        return _absent_layer(*points.xyz_nm[0].shape)
     try:
-        ids = points.nearest(reading.ids(_box_around(positions, reading.id_scale)))
+        ids = points.nearest(reading.ids(_box_around(points, reading.id_scale)))
     except OutsideVolumeError:
         return grey, np.zeros(grey.shape, np.uint64), present
     return grey, ids, present
@@ -307,13 +306,13 @@ def _slab(plane: Plane, center_nm: PointNm, spec: EMSpec, scale: Scale) -> BoxNm
     return BoxNm((x - px, y - py, z - pz), (x + px, y + py, z + pz))
 
 
-def _box_around(positions: NDArray[np.float64], scale: Scale) -> BoxNm:
+def _box_around(points: ScatteredPoints, scale: Scale) -> BoxNm:
     """Return the box of a flat tile of points with one voxel more on every side."""
     # A flat tile reaches farthest in its corners.
-    corners = positions[[0, 0, -1, -1], [0, -1, 0, -1]]
+    corners = np.stack([values[[0, 0, -1, -1], [0, -1, 0, -1]] for values in points.xyz_nm])
     voxel = np.asarray(scale.voxel_nm)
-    x0, y0, z0 = (corners.min(axis=0) - voxel).tolist()
-    x1, y1, z1 = (corners.max(axis=0) + voxel).tolist()
+    x0, y0, z0 = (corners.min(axis=1) - voxel).tolist()
+    x1, y1, z1 = (corners.max(axis=1) + voxel).tolist()
     return BoxNm((x0, y0, z0), (x1, y1, z1))
 
 

@@ -67,13 +67,13 @@ class Frame:
 
     def positions(
         self, center_nm: PointNm, right_nm: NDArray[np.float64], down_nm: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Return the points (..., 3) in nm that lie so far to the right and down."""
-        return np.asarray(
-            np.asarray(center_nm)
-            + right_nm[..., None] * np.asarray(self.right)
-            + down_nm[..., None] * np.asarray(self.down)
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return x, y and z in nm of the points that lie so far to the right and down."""
+        x, y, z = (
+            (start + right_nm * right) + down_nm * down
+            for start, right, down in zip(center_nm, self.right, self.down, strict=True)
         )
+        return (x, y, z)
 
 
 PLANES = {
@@ -160,13 +160,13 @@ class PlanePoints:
 
 @dataclass(frozen=True)
 class ScatteredPoints:
-    """Points anywhere: positions (..., 3), xyz in nm."""
+    """Points anywhere: arrays of x, y and z in nm, of one shape."""
 
-    xyz_nm: NDArray[np.float64]
+    xyz_nm: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
     def linear(self, cutout: Cutout) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Return interpolated values and which of them lie inside."""
-        coordinates = _coordinates(cutout, np.moveaxis(self.xyz_nm, -1, 0))
+        coordinates = _coordinates(cutout, self.xyz_nm)
         # Beyond the middle of the outermost voxels their values go on, as in `PlanePoints`.
         values = ndimage.map_coordinates(
             cutout.data, coordinates, np.float32, order=1, mode="nearest", prefilter=False
@@ -176,7 +176,7 @@ class ScatteredPoints:
 
     def nearest(self, cutout: Cutout) -> NDArray[np.uint64]:
         """Return the ids of the nearest voxels, 0 outside."""
-        coordinates = _coordinates(cutout, np.moveaxis(self.xyz_nm, -1, 0))
+        coordinates = _coordinates(cutout, self.xyz_nm)
         index = tuple(
             np.clip(np.floor(values + 0.5).astype(np.intp), 0, size - 1)
             for values, size in zip(coordinates, cutout.data.shape, strict=True)
@@ -186,7 +186,7 @@ class ScatteredPoints:
 
 
 def _coordinates(
-    cutout: Cutout, xyz_nm: Sequence[NDArray[np.float64]] | NDArray[np.float64]
+    cutout: Cutout, xyz_nm: Sequence[NDArray[np.float64]]
 ) -> list[NDArray[np.float64]]:
     """Return array coordinates z, y, x where voxel centres are whole numbers."""
     parts = zip(xyz_nm, cutout.origin_nm, cutout.scale.voxel_nm, strict=True)

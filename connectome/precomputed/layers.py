@@ -123,6 +123,10 @@ class PrecomputedSegmentation(MappedSegmentation):
     def __init__(self, volume: PrecomputedVolume) -> None:
         super().__init__(volume, lambda ids: ids, self._list)
 
+    def read_roots(self, box: BoxNm, scale: int = 0) -> Cutout:
+        """Return uint64 segment ids of the box cut at the volume's faces."""
+        return self.read_supervoxels(box, scale)
+
     def _list(self) -> Ids:
         """List ids from the finest scale that is not too large.
 
