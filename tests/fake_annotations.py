@@ -29,7 +29,7 @@ class MemoryAnnotations:
             raise EditRejectedError(f"{table} has another schema.")
         self.rows.setdefault(table, [])
 
-    def find(self, table: str, column: str, value: str) -> list[int]:
+    def find(self, table: str, column: str, value: str | int) -> list[int]:
         self._arrive()
         rows = enumerate(self.rows.get(table, ()), start=1)
         return [number for number, row in rows if row.get(column) == value]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.services.model import PlannedEdit
 from proofreading.edits import EditRecord, EditState, MergeEdit
 from proofreading.export.checks import Readiness
 from proofreading.export.plan import Planned
@@ -15,10 +14,7 @@ __all__ = [
     "ExportReport",
     "describe",
     "done_report",
-    "held_line",
-    "outcome_line",
     "outcome_of",
-    "plan_line",
     "planned_report",
 ]
 
@@ -142,47 +138,6 @@ def outcome_of(record: EditRecord) -> str:
     message = f": {record.message}" if record.message else ""
     state = record.reason.value if record.needless else record.state.value
     return f"{state}{operation}{message}"
-
-
-def plan_line(plan: Planned) -> PlannedEdit:
-    """Return a line of the dry run."""
-    return PlannedEdit(
-        edit_id=plan.record.edit.id,
-        site_id=plan.record.edit.site_id,
-        text=describe(plan.record),
-        outcome=_verdict_of(plan),
-        ok=plan.ok,
-        reason=plan.check.reason.value,
-        quiet=plan.check.readiness in _NEEDLESS,
-        changes=str(plan.conflict) if plan.conflict else "",
-    )
-
-
-def held_line(record: EditRecord) -> PlannedEdit:
-    """Return the line of an edit that waits for a second look."""
-    return PlannedEdit(
-        edit_id=record.edit.id,
-        site_id=record.edit.site_id,
-        text=describe(record),
-        outcome=record.message,
-        ok=False,
-        reason=record.reason.value,
-        held=True,
-    )
-
-
-def outcome_line(record: EditRecord) -> PlannedEdit:
-    """Return the line of an edit that was just exported."""
-    return PlannedEdit(
-        edit_id=record.edit.id,
-        site_id=record.edit.site_id,
-        text=describe(record),
-        outcome=outcome_of(record),
-        ok=record.state is EditState.COMMITTED,
-        reason=record.reason.value,
-        held=record.held,
-        quiet=record.needless,
-    )
 
 
 def _verdict_of(plan: Planned) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Current",
+    "EditList",
+    "Fate",
     "Job",
     "JudgeStatus",
     "LastAnswer",
@@ -26,7 +28,9 @@ __all__ = [
     "PlannedEdit",
     "Progress",
     "QueueRow",
+    "SecondLook",
     "Snapshot",
+    "UndoQuestion",
 ]
 
 
@@ -162,31 +166,121 @@ class LastAnswer:
     text: str
 
 
+class Fate(StrEnum):
+    """What becomes of an edit, or has become of it."""
+
+    LOOK = "look"
+    """Held: its objects are not what the person saw."""
+    WARNED = "warned"
+    """Held by a warning that the person may override."""
+    FAILED = "failed"
+    """Refused by the server, or by the preview of the cut."""
+    UNKNOWN = "unknown"
+    """Sent, and nobody knows yet whether it was applied."""
+    PARTIAL = "partial"
+    """A cut that was applied and left one object."""
+    READY = "ready"
+    """Would be sent now."""
+    WAITING = "waiting"
+    """Waits, and was not looked at."""
+    APPLIED = "applied"
+    NEEDLESS = "needless"
+    """Nothing is left to do: somebody has done the same."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the next export would look at it and may send it."""
+        return self in (Fate.READY, Fate.WAITING)
+
+
+class SecondLook(StrEnum):
+    """What a person decides about an edit that was not simply sent."""
+
+    APPROVE = "approve"
+    """It still means what it should: send it."""
+    OVERRIDE = "override"
+    """Set its warnings aside; recorded."""
+    DROP = "drop"
+    """Give it up."""
+    RETRY = "retry"
+    """It was refused: try once more."""
+
+
 @dataclass(frozen=True)
 class PlannedEdit:
     """One line of the export's dry run or of its outcome.
 
     Parameters
     ----------
+    text : str
+        What it does, with whole ids; `roots` are these ids.
     reason : str
         Why it is not simply sent, for programs: a `proofreading.edits.Reason`.
-    held : bool
-        Whether it waits for a second look: it can be released or given up.
-    quiet : bool
-        Whether nothing is wrong although nothing was sent: somebody has done the same.
     changes : str
-        What others did to its objects since they were seen.
+        What others did to its objects since they were seen, when and by whom.
+    warnings : tuple of str
+        Codes of the warnings that hold it.
     """
 
     edit_id: str
     site_id: str
     text: str
     outcome: str
-    ok: bool
+    fate: Fate
     reason: str = ""
-    held: bool = False
-    quiet: bool = False
     changes: str = ""
+    roots: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits for a second look: it can be approved again or given up."""
+        return self.fate in (Fate.LOOK, Fate.WARNED)
+
+
+@dataclass(frozen=True)
+class EditList:
+    """The edits of a session before or after an export.
+
+    Parameters
+    ----------
+    phase : Phase
+        ``partial`` while the edits are listed as the ledger knows them and looked at;
+        ``failed`` or ``offline`` where looking at them was not possible.
+    text, remedy : str
+        What stands in the way of sending, and what to do about it.
+    may_send : bool
+        Whether the person's account may edit, as far as the server tells.
+    person : str
+        Under whose name second looks are recorded.
+    """
+
+    phase: Phase
+    edits: tuple[PlannedEdit, ...] = ()
+    text: str = ""
+    remedy: str = ""
+    may_send: bool = True
+    person: str = ""
+
+
+@dataclass(frozen=True)
+class UndoQuestion:
+    """What the person should know before an applied edit is undone.
+
+    Parameters
+    ----------
+    text : str
+        The edit and what stands in the way, as one sentence.
+    lines : tuple of str
+        What was built on it since.
+    on_server : bool
+        Whether the server would be asked to undo it; else only the answer is taken back.
+    """
+
+    edit_id: str
+    text: str
+    lines: tuple[str, ...] = ()
+    on_server: bool = True
 
 
 @dataclass(frozen=True)
@@ -206,3 +300,4 @@ class Snapshot:
     can_undo: bool
     can_redo: bool
     notices: tuple[Notice, ...] = field(default=())
+    undo_question: UndoQuestion | None = None

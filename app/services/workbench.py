@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.services.answering import Answering
 from app.services.catalogue_follower import CatalogueFollower
 from app.services.detecting import DETECTED
-from app.services.exporting import ExportDesk
+from app.services.export_desk import ExportDesk
 from app.services.jobs import JobTable
 from app.services.model import (
+    EditList,
     JudgeStatus,
     LastAnswer,
     Level,
@@ -27,12 +28,14 @@ from app.services.model import (
     Phase,
     PlannedEdit,
     Progress,
+    SecondLook,
     Snapshot,
 )
 from app.services.opening import Opened, open_session
 from app.services.queue import Queue
 from app.services.timing import pace
 from app.services.tracker import Tracker
+from app.services.undoing import Undoing
 from app.services.worker.messages import (
     Cancel,
     Changed,
@@ -114,6 +117,14 @@ class Workbench:
         )
         self._tracker = Tracker(self._workers.to_judge, self.session.catalogue)
         self._desk = ExportDesk(self.session, self._datastack, self._post)
+        self._undoing = Undoing(
+            self.session.ledger,
+            self._desk,
+            self._jobs,
+            withdrawn=lambda decision: self._after_history(decision.site_id),
+            told=self._export_changed,
+            changed=self._changed,
+        )
         self._answering = Answering()
         self._pace = pace(self.session.ledger.state.decisions())
 
@@ -195,16 +206,22 @@ class Workbench:
         self._changed()
 
     def undo(self) -> None:
-        """Take back the person's last answer, and its edit if that was sent already."""
-        decision = self.session.ledger.undo()
-        if decision is None:
+        """Take back the person's last answer, and its edit if that was sent already.
+
+        Where others have built on that edit, nothing happens before `answer_undo`.
+        """
+        decision = self.session.ledger.state.last_undoable()
+        if self._undoing.busy:
+            self.notify(Level.INFO, "The last undo is not finished yet.")
+        elif decision is None:
             self.notify(Level.INFO, "There is nothing to undo.")
-            return
-        self._after_history(decision.site_id)
-        record = self.session.ledger.state.edit_of(decision.id)
-        if record is not None and record.state is EditState.COMMITTED:
-            self._jobs.start("undo", "undoing the edit on the server")
-            self._desk.undo(record.edit.id, self._export_changed)
+        else:
+            self._undoing.undo(decision)
+
+    def answer_undo(self, *, confirmed: bool) -> None:
+        """Undo the edit after all, or leave it."""
+        self._undoing.answer(confirmed=confirmed)
+        self._changed()
 
     def redo(self) -> None:
         """Give the answer again that was taken back last."""
@@ -243,9 +260,23 @@ class Workbench:
         """Judge sites again whose verdict failed."""
         self.start_judging(again=True)
 
-    def plan_export(self, done: Callable[[list[PlannedEdit]], None]) -> None:
-        """List what an export would send, in the background."""
-        self._desk.plan(done, self._export_failed)
+    def plan_export(self, done: Callable[[EditList], None]) -> None:
+        """List the edits in the background: at once as they are known, then as they are now."""
+        self._desk.plan(done)
+
+    def look_again(
+        self, action: SecondLook, edits: Sequence[PlannedEdit], done: Callable[[str], None]
+    ) -> None:
+        """Do what the person decided about edits that were not simply sent.
+
+        `done` is called with what did not work, or with nothing.
+        """
+
+        def told(trouble: str) -> None:
+            done(trouble)
+            self._changed()
+
+        self._desk.look_again(action, edits, told)
 
     def start_export(self) -> None:
         """Send accepted edits in the background."""
@@ -308,6 +339,7 @@ class Workbench:
             can_undo=state.last_undoable() is not None,
             can_redo=state.last_redoable() is not None,
             notices=tuple(self._notices),
+            undo_question=self._undoing.question,
         )
 
     # ---- what the others say -----------------------------------------------------------
@@ -372,11 +404,8 @@ class Workbench:
         if not isinstance(outcome, JobProgress):
             self._after_edits()
         if isinstance(outcome, JobFailed):
-            self._export_failed(outcome)
+            self.notify(Level.ERROR, outcome.message, outcome.hint)
         self._changed()
-
-    def _export_failed(self, failed: JobFailed) -> None:
-        self.notify(Level.ERROR, failed.message, failed.hint)
 
     def _after_edits(self) -> None:
         """Edits changed roots: what was drawn of them is drawn again."""

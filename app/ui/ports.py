@@ -6,13 +6,13 @@ Neuroglancer's server thread; the window marshals them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from app.services.model import Notice, PlannedEdit, QueueRow, Snapshot
+from app.services.model import EditList, Notice, PlannedEdit, QueueRow, SecondLook, Snapshot
 from proofreading.decisions import Answer
 
 __all__ = ["MakeWorkbench", "PictureLike", "Post", "QueuePort", "ViewerPort", "WorkbenchPort"]
@@ -155,8 +155,21 @@ class WorkbenchPort(Protocol):
         """Judge the failed sites again."""
         ...
 
-    def plan_export(self, done: Callable[[list[PlannedEdit]], None]) -> None:
-        """List the edits that an export would send; `done` is called on the GUI thread."""
+    def answer_undo(self, *, confirmed: bool) -> None:
+        """Undo the edit that the snapshot's `undo_question` is about, or leave it."""
+        ...
+
+    def plan_export(self, done: Callable[[EditList], None]) -> None:
+        """List the edits: as they are known, then as they are now.
+
+        `done` is called on the GUI thread, once or twice; only the last list is whole.
+        """
+        ...
+
+    def look_again(
+        self, action: SecondLook, edits: Sequence[PlannedEdit], done: Callable[[str], None]
+    ) -> None:
+        """Decide about edits that were not simply sent; `done` is told what did not work."""
         ...
 
     def start_export(self) -> None:

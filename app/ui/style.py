@@ -46,6 +46,8 @@ QPushButton[quiet="true"] {
 }
 QPushButton[quiet="true"]:hover { background: $raised; color: $text; }
 QPushButton[quiet="true"]:disabled { color: $faint; background: transparent; }
+QPushButton:focus { border-color: $text; }
+QPushButton[primary="true"]:focus { border: 2px solid $faint; }
 QPushButton[primary="true"] {
   background: $text; color: $panel; border-color: $text; font-weight: 600;
 }
@@ -61,6 +63,16 @@ QLineEdit:focus { border-color: $dim; }
 QTableView {
   background: $panel; color: $text; border: none; gridline-color: transparent; outline: none;
 }
+QTreeView {
+  background: $panel; color: $text; border: 1px solid $line; border-radius: 6px; outline: none;
+  padding: 4px; selection-background-color: $selected;
+}
+QTreeView::item { padding: 4px 8px; border: none; }
+QTreeView::item:selected { background: $selected; color: $text; }
+QTreeView::item:hover:!selected { background: $raised; }
+QTreeView:focus { border-color: $faint; }
+#detail, #banner { background: $raised; border: 1px solid $line; border-radius: 6px; }
+
 QHeaderView { background: $panel; }
 QHeaderView::section {
   background: $panel; color: $faint; border: none; border-bottom: 1px solid $line; padding: 4px 8px;

@@ -6,7 +6,7 @@ from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QResizeEvent
 from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
 
-from app.services.model import Level, Notice
+from app.services.model import Level, Notice, PlannedEdit, SecondLook, UndoQuestion
 from app.ui.bottom_bar import BottomBar
 from app.ui.commands import Commands
 from app.ui.dispatch import Coalescer, Dispatcher
@@ -14,12 +14,14 @@ from app.ui.export_dialog import ExportDialog
 from app.ui.help_overlay import HelpOverlay
 from app.ui.keys import CommitGate, KeyFilter
 from app.ui.layout import LayoutStore
+from app.ui.look_bar import LookBar
 from app.ui.more_menu import MoreMenu
 from app.ui.picture_grid import EnlargedPicture
 from app.ui.ports import WorkbenchPort
 from app.ui.queue_dock import QueueDock
 from app.ui.toasts import Toasts
 from app.ui.top_bar import TopBar
+from app.ui.undo_dialog import UndoDialog
 from app.ui.verdict_dock import VerdictDock
 from app.ui.web_view import WebView
 
@@ -65,6 +67,8 @@ class MainWindow(QMainWindow):
         self._notices: tuple[Notice, ...] = ()
         self.commands = Commands(workbench, self)
         self.export_dialog: ExportDialog | None = None
+        self.undo_dialog: UndoDialog | None = None
+        self._looking = False
         self._build()
         self.keys = KeyFilter(
             self,
@@ -105,6 +109,8 @@ class MainWindow(QMainWindow):
         self.enlarged = EnlargedPicture(self)
         self.verdict.pictures.enlarge.connect(self.enlarged.show_picture)
         self.toasts = Toasts(self.web, self.dismiss)
+        self.look_bar = LookBar(self.web)
+        self.look_bar.back.connect(self._looked)
         self.resize(1600, 1000)
         if not self._layouts.restore(self):
             self.reset_layout()
@@ -155,6 +161,7 @@ class MainWindow(QMainWindow):
         self.toasts.show_notices(snapshot.notices + self._notices)
         if self.export_dialog is not None and self.export_dialog.isVisible():
             self.export_dialog.show_snapshot(snapshot)
+        self._ask_undo(snapshot.undo_question)
 
     def _show_rows(self) -> None:
         self.queue.refresh()
@@ -178,11 +185,39 @@ class MainWindow(QMainWindow):
     # ---- what the commands open --------------------------------------------------
 
     def open_export(self) -> None:
-        """Open the dry run."""
+        """Open the dry run beside the window, or come back to it after a look at a site."""
+        self.look_bar.hide()
+        if self.export_dialog is not None and (self._looking or self.export_dialog.isVisible()):
+            self._looking = False
+            self.export_dialog.come_back()
+            return
         if self.export_dialog is not None:
             self.export_dialog.deleteLater()
         self.export_dialog = ExportDialog(self.workbench, self)
-        self.export_dialog.open()
+        self.export_dialog.look.connect(self._look_at)
+        self.export_dialog.show()
+
+    def _look_at(self, edit: PlannedEdit) -> None:
+        """Go to the site of an edit; the list waits for the person to come back."""
+        self._looking = True
+        self.commands.guard(lambda: self.workbench.select(edit.site_id))
+        self.look_bar.show_edit(edit)
+        self.activateWindow()
+        self.web.view.setFocus()
+
+    def _looked(self, edit: PlannedEdit, action: SecondLook | None) -> None:
+        self._looking = False
+        if self.export_dialog is not None:
+            self.export_dialog.come_back(edit, action)
+
+    def _ask_undo(self, question: UndoQuestion | None) -> None:
+        """Ask what the workbench wants to know before an undo, without holding the window up."""
+        if self.undo_dialog is not None and self.undo_dialog.question is not question:
+            self.undo_dialog.deleteLater()
+            self.undo_dialog = None
+        if question is not None and self.undo_dialog is None:
+            self.undo_dialog = UndoDialog(question, self.workbench, self)
+            self.undo_dialog.show()
 
     def escape(self) -> bool:
         """Close what lies on top, or leave the filter; tell whether there was anything."""
@@ -190,6 +225,9 @@ class MainWindow(QMainWindow):
             if overlay.isVisible():
                 overlay.hide()
                 return True
+        if self.look_bar.isVisible():
+            self.look_bar.go_back()
+            return True
         if self.queue.filter.hasFocus():
             self.web.view.setFocus()
             return True

@@ -63,14 +63,31 @@ class Planner:
         sides = _all_sides(self._graph, waiting)
         return [self._one(record, now) for record, now in zip(waiting, sides, strict=True)]
 
-    def _one(self, record: EditRecord, sides: Sides) -> Planned:
+    def held(self) -> list[Planned]:
+        """Return a line for each edit that is held, with its objects as they are now.
+
+        Raises
+        ------
+        ServiceError
+            If the graph cannot be read.
+        """
+        held = self._state.held_edits()
+        return [
+            self._looked(record, now)
+            for record, now in zip(held, _all_sides(self._graph, held), strict=True)
+        ]
+
+    def _looked(self, record: EditRecord, sides: Sides) -> Planned:
         check = check_edit(self._graph, record.edit, sides)
-        conflict = conflict_of(self._graph, self._state, record, check)
-        if check.ok and isinstance(record.edit, SplitEdit):
-            check = self._cut(record.edit, check)
-        elif check.ok:
-            check = self._merge(record, check)
-        return Planned(record, check, conflict)
+        return Planned(record, check, conflict_of(self._graph, self._state, record, check))
+
+    def _one(self, record: EditRecord, sides: Sides) -> Planned:
+        looked = self._looked(record, sides)
+        if looked.ok and isinstance(record.edit, SplitEdit):
+            return replace(looked, check=self._cut(record.edit, looked.check))
+        if looked.ok:
+            return replace(looked, check=self._merge(record, looked.check))
+        return looked
 
     def _cut(self, edit: SplitEdit, check: Check) -> Check:
         problem = preview_cut(self._graph, edit)

@@ -59,6 +59,26 @@ class Preparer:
             return Prepared(self._cut(edit_id, record.edit, check), conflict)
         return Prepared(self._decided(edit_id, check), conflict)
 
+    def hold(self, edit_id: str) -> EditRecord | None:
+        """Look at a waiting edit, and write what stands in its way, if anything does.
+
+        Returns its record; None if there is no such edit.
+
+        Raises
+        ------
+        ServiceError
+            If the graph cannot be read.
+        """
+        record = self._journal.state.edit(edit_id)
+        if record is None or not self._journal.state.is_pending(record):
+            return record
+        check = check_edit(self._graph, record.edit)
+        if check.ok and isinstance(record.edit, MergeEdit):
+            check = self._warned(record, check, "")
+        if check.ok or check.readiness is Readiness.STALE:
+            return record
+        return self._decided(edit_id, check) or self._journal.state.edit(edit_id)
+
     def _warned(self, record: EditRecord, check: Check, override_by: str) -> Check:
         if self._facts is None:
             return check

@@ -8,7 +8,7 @@ sent, is sent once, and where the answer is missing or unclear only reading deci
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 
 from connectome.annotations import Annotations
@@ -28,10 +28,12 @@ from proofreading.export.undo_plan import UndoPlan, plan_undo
 from proofreading.export.undoing import Undoer, undoable
 from proofreading.export.warnings import ObjectFacts, WarningRules
 from proofreading.ledger.events import EditChanged, EditReleased
+from proofreading.ledger.fold import LedgerState
 from proofreading.ledger.store import Ledger
 
 __all__ = ["ExportSummary", "Exporter"]
 
+_UNSENT = (EditState.QUEUED, EditState.PREVIEWED, EditState.FAILED)
 _WITHOUT_EFFECT = (EditState.FAILED, EditState.CONFLICT, EditState.UNDONE)
 
 
@@ -90,7 +92,17 @@ class Exporter:
         ServiceError
             If the graph cannot be read.
         """
-        return Planner(self._journal.state, self._graph, self._facts, self._rules).plan()
+        return self._planner().plan()
+
+    def second_looks(self) -> list[Planned]:
+        """Return every held edit with its objects as they are now; writes and sends nothing.
+
+        Raises
+        ------
+        ServiceError
+            If the graph cannot be read.
+        """
+        return self._planner().held()
 
     def conflicts(self) -> list[Conflict]:
         """Return what others changed under the edits that wait or are held; reads only.
@@ -193,6 +205,21 @@ class Exporter:
             changed.append(self._journal.change(event, in_state(edit_id, _WITHOUT_EFFECT)))
         return [record for record in changed if record is not None]
 
+    def hold(self, edit_id: str) -> EditRecord:
+        """Look at a waiting edit before its turn, and hold it if a run would; sends nothing.
+
+        Raises
+        ------
+        InputError
+            If there is no such edit.
+        ServiceError
+            If the graph cannot be read.
+        """
+        record = self._preparer.hold(edit_id)
+        if record is None:
+            raise InputError(f"There is no edit {edit_id}.", "List the edits again.")
+        return record
+
     def release(self, edit_id: str, author: str) -> EditRecord:
         """Let a held edit go on after the person looked at the objects as they are now.
 
@@ -210,17 +237,62 @@ class Exporter:
         event = EditReleased(edit_id, author, roots, record.warnings)
         return self._journal.change(event, in_state(edit_id, [record.state])) or record
 
-    def drop(self, edit_id: str, author: str) -> EditRecord:
-        """Give a held edit up at the second look.
+    def override(self, edit_id: str, author: str, warnings: Collection[str]) -> EditRecord:
+        """Set warnings aside that the person was shown, of an edit that waits or is held.
+
+        Other warnings, and what changes until it is sent, hold it as before.
+
+        Parameters
+        ----------
+        author : str
+            Who takes it on; recorded.
+        warnings : collection of str
+            The codes of the warnings that were shown.
 
         Raises
         ------
         InputError
-            If the edit is not held.
+            If the edit does not wait any more, or something else holds it.
         """
-        record = self._held(edit_id)
-        text = f"Given up by {author}."
-        return self._journal.set(record, record.state, text, reason=Reason.DROPPED)
+        codes = tuple(sorted(warnings))
+
+        def only_they_hold(state: LedgerState) -> bool:
+            record = state.edit(edit_id)
+            if record is None or not record.held:
+                return record is not None and state.is_pending(record)
+            return record.reason is Reason.WARNED and set(record.warnings) <= set(codes)
+
+        event = EditReleased(edit_id, author, warnings=codes)
+        released = self._journal.change(event, only_they_hold)
+        if released is None:
+            raise InputError(
+                f"The edit {edit_id} is not held by these warnings only.", "List the edits again."
+            )
+        return released
+
+    def drop(self, edit_id: str, author: str) -> EditRecord:
+        """Give an edit up that waits, is held or was refused.
+
+        Raises
+        ------
+        InputError
+            If it is none of these, or was sent in this moment.
+        """
+        record = self._journal.state.edit(edit_id)
+        dropped = None
+        if record is not None and (record.held or record.state in _UNSENT):
+            text = f"Given up by {author}."
+            event = EditChanged(edit_id, EditState.CONFLICT, message=text, reason=Reason.DROPPED)
+            dropped = self._journal.change(event, in_state(edit_id, [record.state]))
+        if dropped is None:
+            raise InputError(
+                f"The edit {edit_id} does not wait and is not held.",
+                "An applied edit can be undone.",
+            )
+        return dropped
+
+    def _planner(self) -> Planner:
+        return Planner(self._journal.state, self._graph, self._facts, self._rules)
 
     def _export(self, edit_id: str, run: Run, override_by: str) -> None:
         prepared = self._preparer.prepare(edit_id, override_by)

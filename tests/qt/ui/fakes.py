@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.services.model import (
     Current,
+    EditList,
     Job,
     JudgeStatus,
     LastAnswer,
@@ -22,6 +23,7 @@ from app.services.model import (
     PlannedEdit,
     Progress,
     QueueRow,
+    SecondLook,
     Snapshot,
 )
 from app.services.queue import Queue, row_of
@@ -147,7 +149,8 @@ class FakeWorkbench:
         self.partner = 0
         self.calls: list[str] = []
         self.answers: list[tuple[str, Answer]] = []
-        self.planned: list[PlannedEdit] = []
+        self.planned = EditList(Phase.EMPTY)
+        self.trouble = ""
         self.error: Exception | None = None
         self.changes: dict[str, object] = {}
         self.site_changes: dict[str, object] = {}
@@ -268,9 +271,19 @@ class FakeWorkbench:
     def retry_failed(self) -> None:
         self._say("retry")
 
-    def plan_export(self, done: Callable[[list[PlannedEdit]], None]) -> None:
+    def answer_undo(self, *, confirmed: bool) -> None:
+        self._say(f"undo {'confirmed' if confirmed else 'left'}")
+        self.change(undo_question=None)
+
+    def plan_export(self, done: Callable[[EditList], None]) -> None:
         self._say("plan")
-        done(list(self.planned))
+        done(self.planned)
+
+    def look_again(
+        self, action: SecondLook, edits: Sequence[PlannedEdit], done: Callable[[str], None]
+    ) -> None:
+        self._say(f"{action} {' '.join(edit.edit_id for edit in edits)}")
+        done(self.trouble)
 
     def start_export(self) -> None:
         self._say("export")

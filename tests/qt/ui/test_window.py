@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,9 @@ from app.services.model import (
     Notice,
     Outbox,
     Phase,
-    PlannedEdit,
     Progress,
 )
 from app.ui.dispatch import Coalescer, Dispatcher
-from app.ui.export_dialog import ExportDialog
 from app.ui.keys import CommitGate
 from app.ui.layout import LayoutStore
 from app.ui.top_bar import outbox_text, progress_text
@@ -30,11 +27,6 @@ from app.ui.window import MainWindow
 from connectome.errors import StorageError
 from tests.qt.ui.fakes import Clock, FakeWorkbench
 from tests.qt.ui.pointer import click
-
-EDITS = [
-    PlannedEdit("e1", "s1", "merge 1 with 2", "ready", True),
-    PlannedEdit("e2", "s2", "merge 3 with 4", "conflict: 3 was changed", False),
-]
 
 
 def test_the_top_line_in_words() -> None:
@@ -134,51 +126,6 @@ def test_what_goes_wrong_is_told_with_its_remedy(
     window.dismiss(notice)
     qtbot.waitUntil(lambda: window.toasts.toasts == [])
     assert "dismiss" not in bench.calls
-
-
-def test_export_lists_first_and_sends_only_on_request(
-    window: MainWindow, bench: FakeWorkbench, qtbot: QtBot
-) -> None:
-    bench.planned = list(EDITS)
-    window.open_export()
-    dialog = window.export_dialog
-    assert isinstance(dialog, ExportDialog)
-    assert bench.calls == ["plan"]
-    assert dialog.edits.edits == EDITS
-    assert "1 cannot simply be sent" in dialog.summary.text()
-    click(dialog.apply)
-    assert bench.calls == ["plan", "export"]
-    assert dialog.summary.text() == "1 of 2 sent"
-    assert not dialog.apply.isEnabled()
-    click(dialog.stop)
-    assert bench.calls[-1] == "cancel export"
-    bench.planned = [PlannedEdit("e1", "s1", "merge 1 with 2", "applied as 77", True), EDITS[1]]
-    bench.change(jobs=(Job("export", "exporting", Phase.READY, 1.0),))
-    qtbot.waitUntil(lambda: dialog.edits.data(dialog.edits.index(0, 1)) == "applied as 77")
-    dialog.close()
-
-
-def test_an_export_of_nothing_says_so(window: MainWindow, bench: FakeWorkbench) -> None:
-    window.open_export()
-    dialog = window.export_dialog
-    assert dialog is not None
-    assert dialog.message.text == "There is nothing to send."
-    assert not dialog.apply.isEnabled()
-    dialog.close()
-
-
-def test_a_list_that_arrives_after_closing_changes_nothing(
-    window: MainWindow, bench: FakeWorkbench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    late: list[Callable[[list[PlannedEdit]], None]] = []
-    monkeypatch.setattr(bench, "plan_export", late.append)
-    window.open_export()
-    dialog = window.export_dialog
-    assert dialog is not None
-    assert dialog.message.text == "Listing the edits…"
-    dialog.close()
-    late[0](list(EDITS))
-    assert dialog.edits.edits == []
 
 
 def test_tables_are_saved_where_the_person_says(

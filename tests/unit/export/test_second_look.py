@@ -238,3 +238,65 @@ def test_an_undo_without_a_network_sends_and_writes_nothing(scene: Scene) -> Non
         scene.exporter.undo("edit-1")
     assert scene.ledger.state.last_number == written
     assert scene.exporter.undo("edit-1").state is EditState.UNDONE
+
+
+def test_a_waiting_edit_is_held_before_its_turn(scene: Scene) -> None:
+    edit = a_merge(1, 1, 2, (scene.graph.root_of(9), scene.graph.root_of(2)))
+    scene.ledger.append_all([DecisionMade(a_decision(1)), EditQueued(edit)])
+    scene.queue(2, 3, 4)
+    assert scene.exporter.second_looks() == []
+    assert scene.exporter.hold("edit-2").state is EditState.QUEUED
+    assert scene.exporter.hold("edit-1").reason is Reason.CHANGED
+    (look,) = scene.exporter.second_looks()
+    assert (look.record.edit.id, look.check.readiness) == ("edit-1", Readiness.CONFLICT)
+    assert scene.graph.sent == []
+    assert scene.exporter.release("edit-1", "ann").state is EditState.QUEUED
+    assert scene.exporter.hold("edit-1").state is EditState.QUEUED
+    with pytest.raises(InputError, match="no edit"):
+        scene.exporter.hold("edit-9")
+
+
+def test_a_warning_shown_by_the_dry_run_is_overridden_before_the_run(
+    scene: Scene, facts: Facts, careful: Exporter
+) -> None:
+    facts.bodies = {1, 3}
+    scene.queue(1, 1, 2)
+    scene.queue(2, 2, 3)
+    (_, planned) = careful.plan()
+    codes = [warning.code for warning in planned.check.warnings]
+    record = careful.override("edit-2", "ann", codes)
+    assert (record.state, record.overridden) == (EditState.QUEUED, (SOMATA,))
+    assert [p.check.readiness for p in careful.plan()] == [Readiness.READY, Readiness.READY]
+    assert {r.state for r in careful.run().records} == {EditState.COMMITTED}
+
+
+def test_an_override_sets_aside_only_what_was_shown(
+    scene: Scene, facts: Facts, careful: Exporter
+) -> None:
+    facts.bodies = {1, 2}
+    scene.queue(1, 1, 2)
+    careful.run()
+    assert scene.record().warnings == (SOMATA,)
+    with pytest.raises(InputError, match="these warnings only"):
+        careful.override("edit-1", "ann", [FACES])
+    assert careful.override("edit-1", "ann", [SOMATA]).state is EditState.QUEUED
+    careful.run()
+    with pytest.raises(InputError, match="these warnings only"):
+        careful.override("edit-1", "ann", [SOMATA])
+    held_by_change = a_merge(2, 3, 4, (scene.graph.root_of(9), scene.graph.root_of(4)))
+    scene.ledger.append_all([DecisionMade(a_decision(2, site=2)), EditQueued(held_by_change)])
+    careful.hold("edit-2")
+    with pytest.raises(InputError, match="these warnings only"):
+        careful.override("edit-2", "ann", [SOMATA])
+
+
+def test_what_waits_or_was_refused_can_be_given_up(scene: Scene) -> None:
+    scene.queue(1, 1, 2)
+    assert scene.exporter.drop("edit-1", "ann").reason is Reason.DROPPED
+    assert scene.ledger.state.pending_edits() == []
+    scene.queue(2, 3, 4)
+    scene.exporter.run()
+    assert scene.merges_sent() == 1
+    for wrong in ("edit-1", "edit-2", "edit-9"):
+        with pytest.raises(InputError, match="does not wait"):
+            scene.exporter.drop(wrong, "ann")
