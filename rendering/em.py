@@ -33,7 +33,16 @@ from rendering.sampling import (
 )
 from rendering.spec import BEST, EMSpec
 
-__all__ = ["PLANES", "Frame", "Plane", "Slices", "cut_slices", "grey_range", "slice_cutouts"]
+__all__ = [
+    "PLANES",
+    "Frame",
+    "Plane",
+    "Slices",
+    "cut_slices",
+    "grey_range",
+    "other_boundaries",
+    "slice_cutouts",
+]
 
 _TILE_PX = 160
 """An oblique plane is read in tiles: the box around all of it would be mostly unused."""
@@ -84,18 +93,8 @@ class Slices:
         return np.equal(self.ids, np.uint64(segment))
 
     def boundaries(self, *pair: int) -> NDArray[np.bool_]:
-        """Return the outlines of all segments but these, shape (planes, size, size).
-
-        One pixel wide between two others; background has no outline of its own.
-        """
-        other = ~np.isin(self.ids, np.array([0, *pair], np.uint64))
-        found = np.zeros(self.ids.shape, np.bool_)
-        for axis in (1, 2):
-            ids, others, out = (np.moveaxis(a, axis, 0) for a in (self.ids, other, found))
-            differ = ids[:-1] != ids[1:]
-            out[:-1] |= differ & others[:-1]
-            out[1:] |= differ & others[1:] & ~others[:-1]
-        return found
+        """Return the outlines of all segments but these; see `other_boundaries`."""
+        return other_boundaries(self.ids, pair)
 
     def frame(self, plane: str) -> Frame:
         """Return where right and down of a plane point.
@@ -222,6 +221,23 @@ def _slices(reading: _Reading, center_nm: PointNm, spec: EMSpec, pair: Sequence[
     em, contrast = _contrast(grey, present, spec)
     voxels = reading.em_scale.voxel_nm, reading.id_scale.voxel_nm
     return Slices(em, ids, present, center_nm, spec, best, *voxels, contrast, reading.stretch)
+
+
+def other_boundaries(ids: NDArray[np.uint64], pair: Sequence[int]) -> NDArray[np.bool_]:
+    """Return the outlines of all segments but these in pictures of ids (..., size, size).
+
+    One pixel wide between two others; background has no outline of its own.
+    """
+    other = ids != 0
+    for segment in pair:
+        other &= ids != np.uint64(segment)
+    found = np.zeros(ids.shape, np.bool_)
+    for axis in (-2, -1):
+        near, others, out = (np.moveaxis(array, axis, 0) for array in (ids, other, found))
+        differ = near[:-1] != near[1:]
+        out[:-1] |= differ & others[:-1]
+        out[1:] |= differ & others[1:] & ~others[:-1]
+    return found
 
 
 def _plane(name: str) -> Plane:

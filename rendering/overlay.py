@@ -1,7 +1,8 @@
 """Slices for a person to read.
 
-EM in grey, the two segments tinted and outlined in their colours. Where the volume
-ends there is a dark hatch that no tissue looks like. Marks are in `rendering.annotations`.
+EM in grey, the two segments tinted and outlined in their colours, all others outlined
+faintly. Where the volume ends there is a dark hatch that no tissue looks like. Marks are
+in `rendering.annotations`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rendering.annotations import decorate, scale_bar_nm
-from rendering.em import Slices
+from rendering.em import Slices, other_boundaries
 from rendering.spec import COLOR_A, COLOR_B
 
 __all__ = ["OverlayStyle", "decorate", "paint_slice", "scale_bar_nm"]
@@ -26,7 +27,9 @@ class OverlayStyle:
 
     color_a: str = COLOR_A
     color_b: str = COLOR_B
+    color_others: str = "#d8dde4"
     fill: float = 0.25
+    others: float = 0.4
     absent_dark: int = 34
     absent_light: int = 44
     hatch_px: int = 8
@@ -52,6 +55,8 @@ def paint_slice(
     index = slices.spec.planes.index(plane)
     picture = np.repeat(slices.em[index][..., None], 3, axis=2).astype(np.float32)
     ids = slices.ids[index]
+    edges = other_boundaries(ids, [segment for segment in (a, b) if segment is not None])
+    picture[edges] += (_rgb(style.color_others) - picture[edges]) * style.others
     for segment, color in ((a, style.color_a), (b, style.color_b)):
         if segment is None:
             continue

@@ -39,6 +39,14 @@ def test_segments_are_tinted_and_outlined_in_their_colours() -> None:
     assert rgb[40, 20].tolist() == [100, 100, 100]
 
 
+def test_other_segments_are_outlined_faintly_and_not_filled() -> None:
+    rgb = paint_slice(slices(), "xy", BIG, None)
+    assert rgb[20, 40].tolist() == [100, 100, 100]
+    assert 100 < rgb[10, 40].mean() < 200
+    assert np.ptp(rgb[10, 40].astype(int)) < 16
+    assert rgb[10, 15].tolist() == A_RGB
+
+
 def test_ids_one_apart_beyond_2_to_the_53_are_told_apart() -> None:
     rgb = paint_slice(slices(), "xz", BIG - 1, None)
     assert rgb[20, 20].tolist() == [100, 100, 100]
