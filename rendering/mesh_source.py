@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -21,6 +22,8 @@ __all__ = ["MeshSource", "patiently"]
 
 _T = TypeVar("_T")
 _RETRY_S = 0.3
+_QUICK_S = 2.0
+"""Who takes longer to fail has tried more than once: cloud-volume does, for half a minute."""
 
 
 class MeshSource:
@@ -61,6 +64,10 @@ class MeshSource:
     def _ask(self, node: int) -> Mesh:
         try:
             return self._datastack.meshes.mesh(node)
+        except NotFoundError as error:
+            if _is_damage(error.__cause__):
+                raise _unreadable(node) from error
+            raise
         except (ProofdeskError, MemoryError):
             raise
         except OSError as error:
@@ -70,17 +77,32 @@ class MeshSource:
         except Exception as error:
             # A decoder raises whatever it likes for bytes that are no mesh; that is one
             # bad mesh, and must not stop the pictures of other sites.
-            raise BrokenMeshError(
-                f"The mesh of {node} cannot be read.", "The mesh has to be made again."
-            ) from error
+            raise _unreadable(node) from error
+
+
+def _unreadable(node: int) -> BrokenMeshError:
+    return BrokenMeshError(f"The mesh of {node} cannot be read.", "The mesh has to be made again.")
+
+
+def _is_damage(cause: BaseException | None) -> bool:
+    """Tell whether a mesh that could not be had is there, but damaged.
+
+    cloud-volume raises the same kinds of errors for both.
+    """
+    if isinstance(cause, IndexError):
+        return "out of bounds" in str(cause)  # a face names a vertex that does not exist
+    return type(cause).__name__ == "MeshDecodeError"
 
 
 def patiently(ask: Callable[[], _T]) -> _T:
     """Return the answer of a server, asking once more where that may help."""
+    start = time.monotonic()
     try:
         return ask()
     except (AuthError, NotFoundError):
         raise
     except ServiceError:
+        if time.monotonic() - start > _QUICK_S:
+            raise
         threading.Event().wait(_RETRY_S)
         return ask()
