@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from connectome.space import Cutout, PointNm
 from rendering.sampling import PLANES, Frame
+from rendering.spec import EMSpec
 
-__all__ = ["BestPlane", "best_plane", "frame_of"]
+__all__ = ["BestPlane", "best_plane", "frame_of", "search_step_nm"]
 
 _Array = NDArray[np.float64]
 
@@ -60,6 +61,11 @@ def frame_of(normal: Sequence[float] | _Array) -> Frame:
     """
     right, down = _axes(np.asarray(normal, float)[None])
     return Frame.of(right[0], down[0])
+
+
+def search_step_nm(spec: EMSpec) -> float:
+    """Return how finely planes are searched: voxels need not be finer."""
+    return 2 * spec.oblique_inner * spec.half_extent_nm / _FINE_PX
 
 
 def best_plane(

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from connectome.errors import InputError
 from connectome.space import Cutout, PointNm
-from rendering.spec import EMSpec
+from rendering.spec import BEST, EMSpec
 
 __all__ = [
     "PLANES",
@@ -24,6 +25,7 @@ __all__ = [
     "PlanePoints",
     "ScatteredPoints",
     "offsets_nm",
+    "plane_of",
     "plane_points",
 ]
 
@@ -84,6 +86,21 @@ PLANES = {
 """Neuroglancer's cross-section panels."""
 
 
+def plane_of(name: str) -> Plane:
+    """Return one of `PLANES`.
+
+    Raises
+    ------
+    InputError
+        If there is no such plane.
+    """
+    if name not in PLANES:
+        raise InputError(
+            f"There is no plane {name!r}.", f"Choose from {', '.join([*PLANES, BEST])}."
+        )
+    return PLANES[name]
+
+
 def offsets_nm(spec: EMSpec) -> NDArray[np.float64]:
     """Return how far from the centre the middles of a row of pixels are, shape (size_px,)."""
     step = 2 * spec.half_extent_nm / spec.size_px
@@ -92,7 +109,7 @@ def offsets_nm(spec: EMSpec) -> NDArray[np.float64]:
 
 def plane_points(name: str, center_nm: PointNm, spec: EMSpec) -> PlanePoints:
     """Return the positions of the pixels of one of `PLANES`."""
-    plane = PLANES[name]
+    plane = plane_of(name)
     offsets = offsets_nm(spec)
     axes = [np.array([value], float) for value in center_nm]
     axes[plane.right] = axes[plane.right] + plane.right_sign * offsets
