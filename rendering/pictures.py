@@ -129,10 +129,13 @@ class PictureMaker:
         Parameters
         ----------
         pair : sequence of int
-            The segments, where the judge's spec names the ``best`` plane.
+            The segments: none of them may have been replaced, and the ``best`` plane,
+            if the judge's spec names it, is theirs.
 
         Raises
         ------
+        StaleRootError
+            If a segment was replaced by an edit.
         OutsideVolumeError
             If the field of view holds no voxel.
         NotFoundError
@@ -140,6 +143,8 @@ class PictureMaker:
         ServiceError
             If a server did not answer.
         """
+        if pair:
+            self._meshes.require_current(*pair)
         return self._cut(center_nm, self.em, pair)
 
     def geometry(

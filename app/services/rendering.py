@@ -7,17 +7,25 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app.services.judging import SiteDesk
+from app.services.picture_files import (
+    Plain,
+    arrays_file,
+    geometry_arrays,
+    picture_file,
+    slice_arrays,
+)
 from connectome.errors import InputError
 from connectome.opening import open_datastack
 from connectome.space import PointNm
-from proofreading.files import storage_errors, write_atomically
+from proofreading.files import write_atomically
 from proofreading.session import Session
 from proofreading.sites import Partner, Site
-from rendering.picture import Picture, PictureState, png_bytes
+from rendering.picture import PictureState
 from rendering.pictures import SitePictures
 from rendering.presets import Specs, specs_for
 from rendering.spec import BEST
@@ -31,7 +39,10 @@ __all__ = ["RenderSummary", "SiteLook", "desk_for", "look_at", "reading", "rende
 _EXIT_CODES = {
     PictureState.NO_IMAGERY: 0,
     PictureState.NO_GRAPHICS: 3,
+    PictureState.DEVICE_LOST: 3,
+    PictureState.OUT_OF_MEMORY: 3,
     PictureState.MISSING_MESH: 4,
+    PictureState.PARTIAL: 4,
     PictureState.UNREACHABLE: 4,
 }
 """As in `connectome.errors`; a datastack without microscopy is no failure."""
@@ -39,9 +50,9 @@ _EXIT_CODES = {
 
 @dataclass(frozen=True)
 class RenderSummary:
-    """What was written of a site, and what could not be made.
+    """What was written of a site, and what could not be made as it should be.
 
-    `missing` holds for each absent picture its name, state and reason.
+    `missing` holds the name, state and reason of each picture that is absent or has a gap.
     """
 
     site: str
@@ -59,13 +70,17 @@ class RenderSummary:
 
 @dataclass(frozen=True)
 class SiteLook:
-    """A site with the partner that is asked about, as they are now, and its pictures."""
+    """A site with the partner that is asked about, as they are now, and its pictures.
+
+    `trouble` tells why its place could not be found out.
+    """
 
     site: Site
     partner: Partner | None
     roots: tuple[int, int | None]
     center_nm: PointNm
     pictures: SitePictures
+    trouble: Trouble | None = None
 
 
 @contextmanager
@@ -107,7 +122,7 @@ def look_at(session: Session, desk: SiteDesk, site: Site) -> SiteLook:
     if isinstance(found, Trouble):
         roots = (site.root, partner.root if partner is not None else None)
         pictures = desk.maker.failed(site.point_nm, found)
-        return SiteLook(site, partner, roots, site.point_nm, pictures)
+        return SiteLook(site, partner, roots, site.point_nm, pictures, found)
     roots, center = found
     return SiteLook(site, partner, roots, center, desk.maker.make(center, *roots))
 
@@ -115,8 +130,9 @@ def look_at(session: Session, desk: SiteDesk, site: Site) -> SiteLook:
 def render_site(folder: Path, site_id: str, out: Path, *, size_px: int = 512) -> RenderSummary:
     """Write every picture of a site, with a JSON file that tells how each was made.
 
-    Files are ``ID-NAME.png``, ``ID-NAME.npz`` and ``ID.json``. What cannot be made is no
-    file: an older one of its name is taken away, and the JSON file says why.
+    Files are ``ID-NAME.png`` for people, ``ID-geometry.npz`` and ``ID-slices.npz`` with
+    exactly what judges are given, and ``ID.json``. What cannot be made is no file: an
+    older one of its name is taken away, and the JSON file says why.
 
     Raises
     ------
@@ -135,17 +151,30 @@ def render_site(folder: Path, site_id: str, out: Path, *, size_px: int = 512) ->
                 f"There is no site {site_id} in {folder}.",
                 "Take an id from the window's queue or from a sheet (--sheet).",
             )
-        look = look_at(session, desk_for(datastack, size_px), site)
-        named = look.pictures.all
-        written = _write_pictures(out, site.id, named)
-        written.append(_write_record(out, look, datastack, named))
+        desk = desk_for(datastack, size_px)
+        look = look_at(session, desk, site)
+        told = _write_files(out, desk, look)
+        record = _write_record(out, look, datastack, told)
     missing = tuple(
-        {"picture": name, "state": picture.state.value, "reason": picture.reason}
-        for name, picture in named.items()
-        if not picture.ready
+        {"picture": name, "state": each["state"], "reason": each["reason"]}
+        for name, each in told.items()
+        if each["state"] != PictureState.READY
     )
-    seconds = round(time.monotonic() - started, 2)
-    return RenderSummary(site.id, str(out), tuple(written), missing, seconds)
+    files = (*(each["file"] for each in told.values() if "file" in each), record)
+    return RenderSummary(site.id, str(out), files, missing, round(time.monotonic() - started, 2))
+
+
+def _write_files(out: Path, desk: SiteDesk, look: SiteLook) -> dict[str, Plain]:
+    """Write what can be made and return what is to be known of each, by its name."""
+    center, roots, prefix = look.center_nm, look.roots, look.site.id
+    told = {
+        name: picture_file(out / f"{prefix}-{name}.png", picture)
+        for name, picture in look.pictures.all.items()
+    }
+    for name, make in (("geometry", geometry_arrays), ("slices", slice_arrays)):
+        made = look.trouble or attempt(partial(make, desk.maker, center, roots))
+        told[name] = arrays_file(out / f"{prefix}-{name}.npz", made)
+    return told
 
 
 def _partner(session: Session, site: Site) -> Partner | None:
@@ -163,46 +192,18 @@ def _place(
     return roots, desk.center_nm(site, partner, roots)
 
 
-def _write_pictures(out: Path, site_id: str, named: Mapping[str, Picture]) -> list[str]:
-    written = []
-    with storage_errors(out):
-        out.mkdir(parents=True, exist_ok=True)
-        for name, picture in named.items():
-            path = out / f"{site_id}-{name}.png"
-            if picture.ready:
-                path.write_bytes(png_bytes(picture))
-                written.append(path.name)
-            else:
-                path.unlink(missing_ok=True)
-    return written
-
-
 def _write_record(
-    out: Path, look: SiteLook, datastack: Datastack, named: Mapping[str, Picture]
+    out: Path, look: SiteLook, datastack: Datastack, told: Mapping[str, Plain]
 ) -> str:
-    site = look.site
     a, b = look.roots
     content = {
-        "site": site.id,
-        "kind": site.kind.value,
+        "site": look.site.id,
+        "kind": look.site.kind.value,
         "datastack": {"name": datastack.name, "address": datastack.address},
         "segments": {"A": str(a), "B": None if b is None else str(b)},
         "center_nm": list(look.center_nm),
-        "pictures": {name: _plain(site.id, name, each) for name, each in named.items()},
+        "pictures": told,
     }
-    path = out / f"{site.id}.json"
+    path = out / f"{look.site.id}.json"
     write_atomically(path, json.dumps(content, indent=2) + "\n")
     return path.name
-
-
-def _plain(site_id: str, name: str, picture: Picture) -> dict[str, Any]:
-    """Return what is to be known of a picture; one that is not there names no file."""
-    if picture.record is None:
-        return {"state": picture.state.value, "reason": picture.reason}
-    return {
-        "state": picture.state.value,
-        "file": f"{site_id}-{name}.png",
-        "caption": picture.caption,
-        "nm_per_px": picture.nm_per_px,
-        **picture.record.plain(),
-    }

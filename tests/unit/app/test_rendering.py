@@ -20,6 +20,8 @@ from connectome.offline.datastack import OfflineDatastack
 from connectome.space import PointNm
 from proofreading.session import Session
 from proofreading.sites import Partner, Site, SiteKind, make_site_id
+from rendering.geometry import GeometrySpec
+from rendering.spec import EMSpec
 from tests.contract.volumes import CUT, NAME, ingest_tubes, tube_point
 from tests.unit.app.test_deciding import _verdict
 
@@ -93,7 +95,7 @@ def test_a_site_becomes_files_that_tell_how_they_were_made(
     assert sorted(path.name for path in out.iterdir()) == sorted(summary.files)
     told = json.loads((out / f"{site.id}.json").read_text())
     assert told["segments"] == {"A": str(site.root), "B": str(site.partners[0].root)}
-    assert list(told["pictures"]) == list(NAMES)
+    assert list(told["pictures"]) == [*NAMES, "geometry", "slices"]
     for name in NAMES:
         each = told["pictures"][name]
         pixels = np.asarray(Image.open(out / each["file"]))
@@ -103,6 +105,18 @@ def test_a_site_becomes_files_that_tell_how_they_were_made(
         assert each["nm_per_px"] == pytest.approx(2 * each["spec"]["half_extent_nm"] / 256)
         axes = np.array([each["axes"][axis] for axis in ("right", "down", "into")])
         np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-9)
+    geometry, slices = told["pictures"]["geometry"], told["pictures"]["slices"]
+    with np.load(out / geometry["file"]) as file:
+        assert file["data"].shape == (3, 7, 224, 224)
+        assert file["data"].dtype == np.float16
+        assert set(np.unique(file["owner"])) == {0, 1, 2}
+        assert json.loads(str(file["record"]))["spec"] == geometry["spec"]
+    assert geometry["spec"]["hash"] == GeometrySpec(geometry["spec"]["half_extent_nm"]).hash
+    assert geometry["center_nm"] == told["center_nm"]
+    with np.load(out / slices["file"]) as file:
+        assert (file["em"].shape, file["em"].dtype) == ((3, 64, 64), np.uint8)
+        assert {site.root, site.partners[0].root} <= set(file["ids"].ravel().tolist())
+    assert slices["spec_hash"] == EMSpec().hash
     hashes = {name: told["pictures"][name]["spec"]["hash"] for name in NAMES}
     assert hashes["front"] == hashes["top"] != hashes["xy"] == hashes["best"]
 
@@ -118,9 +132,9 @@ def test_what_cannot_be_drawn_is_told_and_leaves_no_file(
     old.write_bytes(b"of yesterday")
     summary = render_site(folder, site.id, out)
     assert summary.exit_code == 2
-    assert {each["picture"] for each in summary.missing} >= set(NAMES)
+    assert {each["picture"] for each in summary.missing} == {*NAMES, "geometry", "slices"}
     assert all(each["state"] == "outside" and each["reason"] for each in summary.missing)
-    assert not list(out.glob("*.png"))
+    assert [path.name for path in out.iterdir()] == [f"{site.id}.json"]
     told = json.loads((out / f"{site.id}.json").read_text())
     assert told["pictures"]["front"]["state"] == "outside"
     assert "file" not in told["pictures"]["front"]

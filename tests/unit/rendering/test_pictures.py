@@ -254,11 +254,14 @@ def test_geometry_is_as_wide_as_the_views_and_of_both_or_of_the_joined_one() -> 
     assert [len(surfaces) for surfaces in backend.seen] == [2, 1]
 
 
-def test_geometry_of_a_replaced_segment_is_refused() -> None:
+def test_nothing_of_a_replaced_segment_goes_to_a_judge() -> None:
     stack = world()
     stack.graph = graph(B)
+    made = PictureMaker(stack, geometry_backend=Tensors())
     with pytest.raises(StaleRootError, match=str(B)):
-        PictureMaker(stack, geometry_backend=Tensors()).geometry(CENTER, A, B)
+        made.geometry(CENTER, A, B)
+    with pytest.raises(StaleRootError, match=str(B)):
+        made.judge_slices(CENTER, [A, B])
 
 
 class OldRoots:
