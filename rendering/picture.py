@@ -43,7 +43,6 @@ class PictureState(StrEnum):
     """A server did not answer."""
 
 
-_WITH_PIXELS = {PictureState.READY, PictureState.PARTIAL}
 _WORTH_A_RETRY = {
     PictureState.NO_GRAPHICS,
     PictureState.OUT_OF_MEMORY,
@@ -59,7 +58,7 @@ class Picture:
     Parameters
     ----------
     rgb : ndarray, shape (height, width, 3), uint8, or None
-        The picture; None in every state but ``READY`` and ``PARTIAL``.
+        The picture; None in every state but ``READY`` and, for people, ``PARTIAL``.
     caption : str
         What it shows, for a person.
     nm_per_px : float
@@ -78,10 +77,11 @@ class Picture:
     record: PictureRecord | None = None
 
     def __post_init__(self) -> None:
-        if (self.rgb is not None) != (self.state in _WITH_PIXELS):
+        has_pixels = self.rgb is not None
+        if self.state is not PictureState.PARTIAL and has_pixels != self.ready:
             raise InputError(
                 f"The picture {self.caption!r} is {self.state} but its pixels say otherwise.",
-                "Give pixels exactly when it is ready or partial.",
+                "Give pixels when it is ready; none in every state but ready and partial.",
             )
 
     @property

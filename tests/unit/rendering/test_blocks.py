@@ -1,4 +1,4 @@
-"""Caches that count bytes, and imagery kept in blocks."""
+"""Imagery kept in blocks."""
 
 from __future__ import annotations
 
@@ -66,27 +66,6 @@ def test_a_second_read_asks_for_nothing() -> None:
     first = source.reads
     kept.read(box)
     assert source.reads == first > 0
-
-
-def test_the_cache_never_weighs_more_than_its_limit() -> None:
-    cache: ByteCache[bytes] = ByteCache(100, len)
-    made: list[int] = []
-
-    def make(index: int) -> bytes:
-        made.append(index)
-        return bytes(40)
-
-    for index in (1, 2, 1, 3, 1, 2):
-        cache.get(index, lambda index=index: make(index))  # type: ignore[misc]
-        assert cache.used_bytes <= 100
-    # 2 was the least recently used when 3 came.
-    assert made == [1, 2, 3, 2]
-
-
-def test_what_is_too_heavy_is_not_kept() -> None:
-    cache: ByteCache[bytes] = ByteCache(10, len)
-    assert len(cache.get("a", lambda: bytes(11))) == 11
-    assert cache.used_bytes == 0
 
 
 def test_snapped_boxes_hold_the_box() -> None:
