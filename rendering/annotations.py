@@ -30,6 +30,7 @@ _INKS: dict[bool, tuple[Color, Color]] = {
 }
 """Ink and halo on a dark and on a light ground."""
 _OVERSAMPLING = 4
+_LEAST_FOR_AXES_PX = 128
 _FACING = 0.3
 """An axis of which less than this lies in the plane of the picture is a ring."""
 
@@ -45,14 +46,15 @@ def decorate(picture: RGB, nm_per_px: float, *, dark_ground: bool, axes: Axes | 
     dark_ground : bool
         Whether the marks have to be light (EM) or dark (views on white).
     axes : Axes or None
-        How the picture lies in the volume; None draws no axes.
+        How the picture lies in the volume; None draws no axes, nor does a picture too
+        small for them.
     """
     image = Image.fromarray(picture)
     draw = ImageDraw.Draw(image)
     ink, halo = _INKS[dark_ground]
     _cross_hair(draw, image.size, ink, halo)
     _scale_bar(draw, image.size, nm_per_px, ink, halo)
-    if axes is not None:
+    if axes is not None and min(image.size) >= _LEAST_FOR_AXES_PX:
         patch = _axes_patch(min(image.size), axes, dark_ground)
         image.paste(patch, (0, image.size[1] - patch.size[1]), patch)
     return np.array(image, np.uint8)

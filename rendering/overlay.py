@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rendering.annotations import decorate, scale_bar_nm
 from rendering.em import Slices, other_boundaries
 from rendering.spec import COLOR_A, COLOR_B
 
-__all__ = ["OverlayStyle", "decorate", "paint_slice", "scale_bar_nm"]
+__all__ = ["OverlayStyle", "paint_slice"]
 
 RGB = NDArray[np.uint8]
 

@@ -1,14 +1,11 @@
-"""What is painted over slices and views."""
+"""What is painted over slices."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rendering.em import Slices
-from rendering.overlay import OverlayStyle, decorate, paint_slice, scale_bar_nm
+from rendering.overlay import OverlayStyle, paint_slice
 from rendering.spec import EMSpec
 
 BIG = 2**63 - 5
@@ -65,38 +62,3 @@ def test_swapping_the_segments_swaps_their_colours() -> None:
     two = paint_slice(slices(), "xy", BIG - 1, BIG)
     assert one[10, 15].tolist() == two[20, 49].tolist() == A_RGB
     assert one[20, 49].tolist() == two[10, 15].tolist() == B_RGB
-
-
-@given(st.floats(1.0, 1e7))
-def test_the_scale_bar_is_a_round_length_that_fits(width_nm: float) -> None:
-    length = scale_bar_nm(width_nm)
-    assert 0.1 * width_nm < length <= 0.3 * width_nm * 1.0001
-    digits = f"{length:.6e}".split("e")[0].rstrip("0").rstrip(".")
-    assert digits in {"1", "2", "5"}
-
-
-@pytest.mark.parametrize("size", [96, 256, 512])
-def test_the_scale_bar_is_as_long_as_it_says(size: int) -> None:
-    nm_per_px = 2500.0 / size
-    rgb = decorate(np.full((size, size, 3), 255, np.uint8), nm_per_px, dark_ground=False)
-    margin, thick = max(size // 32, 4), max(size // 96, 2)
-    row = rgb[size - margin - thick // 2 - 1, :, 0]
-    assert abs((row == 40).sum() - 500.0 / nm_per_px) <= 1
-
-
-@pytest.mark.parametrize("size", [96, 97, 320])
-def test_the_cross_hair_points_at_the_centre_and_leaves_it_free(size: int) -> None:
-    blank = np.full((size, size, 3), 128, np.uint8)
-    changed = (decorate(blank, 5.0, dark_ground=True) != blank).any(axis=-1)
-    changed[int(size * 0.7) :, int(size * 0.6) :] = False  # the scale bar
-    np.testing.assert_array_equal(changed, changed[::-1])
-    np.testing.assert_array_equal(changed, changed[:, ::-1])
-    assert changed.any()
-    middle = slice(size // 2 - 2, size // 2 + 2)
-    assert not changed[middle, middle].any()
-
-
-def test_decorating_leaves_the_original_alone() -> None:
-    blank = np.full((64, 64, 3), 128, np.uint8)
-    decorate(blank, 5.0, dark_ground=True)
-    assert (blank == 128).all()
