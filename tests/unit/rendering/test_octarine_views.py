@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from connectome.errors import GraphicsError
 from connectome.space import BoxNm, PointNm
-from rendering.octarine_views import octarine_views
+from rendering import octarine_stage
+from rendering.camera import CameraSpec
+from rendering.octarine_stage import Stage
+from rendering.octarine_views import OctarineViews, octarine_views
 from rendering.spec import COLOR_A, COLOR_B, RenderSpec
 from rendering.surfaces import Surface, prepare, to_surface
 from tests.unit.rendering.shapes import box_mesh
@@ -136,3 +140,102 @@ def test_threads_wait_for_each_other() -> None:
         thread.join(timeout=60)
     assert not any(thread.is_alive() for thread in threads)
     assert wrong == []
+
+
+def test_a_neighbour_in_front_is_translucent_and_behind_is_hidden() -> None:
+    body = box((-300, -300, -100), (300, 300, 100), COLOR_A)
+    above = box((0, -600, 200), (600, 600, 300), "#9a9a9a")
+    bare = octarine_views().draw([body], SPEC)["top"].astype(int)
+    for neighbour in (above, box((0, -600, -300), (600, 600, -200), "#9a9a9a")):
+        picture = octarine_views().draw([body], SPEC, [neighbour])["top"].astype(int)
+        solid = octarine_views().draw([body, neighbour], SPEC)["top"]
+        opacity = SPEC.neighbour_opacity
+        np.testing.assert_allclose(picture, bare + (solid - bare) * opacity, atol=1)
+        # Beside the body it stands before the white ground, faintly.
+        assert 200 < picture[100, 150].mean() < 250
+        assert (picture[100, 90] == bare[100, 90]).all()
+    # Over the body the one in front shows and the one behind does not.
+    assert (picture[100, 115] == bare[100, 115]).all()
+    over = octarine_views().draw([body], SPEC, [above])["top"]
+    assert abs(int(over[100, 115, 0]) - int(bare[100, 115, 0])) > 15
+    np.testing.assert_array_equal(octarine_views().draw([body], SPEC)["top"], bare)
+
+
+def test_surfaces_are_placed_around_their_origin() -> None:
+    surfaces = [box((100, 200, 300), (400, 700, 900), COLOR_A)]
+    there = (CENTER[0] + 5.0, CENTER[1] - 10.0, CENTER[2])
+    camera = CameraSpec.of_view("top", there, 1000.0)
+    near = CameraSpec.of_view("top", (5.0, -10.0, 0.0), 1000.0)
+    (absolute,) = octarine_views().look(surfaces, [camera], SPEC, origin_nm=CENTER)
+    (relative,) = octarine_views().look(surfaces, [near], SPEC)
+    np.testing.assert_array_equal(absolute, relative)
+
+
+def test_looking_again_uploads_nothing() -> None:
+    surfaces = [box((-400, -200, -100), (300, 500, 100), COLOR_A)]
+    views = octarine_views()
+    first = views.draw(surfaces, SPEC)
+    assert views.times.upload_s > 0
+    again = views.draw(surfaces, SPEC)
+    assert views.times.upload_s == 0
+    assert views.times.draw_s > 0
+    assert views.times.read_s > 0
+    np.testing.assert_array_equal(first["top"], again["top"])
+    # The same meshes in another finish are other meshes.
+    views.draw(surfaces, replace(SPEC, shininess=5.0))
+    assert views.times.upload_s > 0
+
+
+class BrokenError(Exception):
+    """Something unforeseen."""
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: Exception, times: int) -> None:
+    """Let the renderer fail, inside of the canvas that swallows what is raised in it."""
+    original = octarine_stage.Stage.aim
+    left = [times]
+
+    def aim(self: Stage, spec: CameraSpec, origin_nm: PointNm) -> None:
+        original(self, spec, origin_nm)
+        renderer = self._viewer.renderer
+        render = type(renderer).render
+
+        def fail(*args: object, **kwargs: object) -> None:
+            if left[0]:
+                left[0] -= 1
+                raise error
+            render(renderer, *args, **kwargs)
+
+        monkeypatch.setattr(renderer, "render", fail)
+
+    monkeypatch.setattr(Stage, "aim", aim)
+
+
+ONE_VIEW = replace(SPEC, views=("top",))
+
+
+def test_a_failure_while_drawing_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = OctarineViews()
+    surfaces = [box((-400, -200, -100), (300, 500, 100), COLOR_A)]
+    expected = views.draw(surfaces, ONE_VIEW)["top"]
+    failing(monkeypatch, RuntimeError("device lost"), times=1)
+    np.testing.assert_array_equal(views.draw(surfaces, ONE_VIEW)["top"], expected)
+
+
+def test_a_lasting_failure_never_gives_the_picture_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = OctarineViews()
+    views.draw([box((-400, -200, -100), (300, 500, 100), COLOR_A)], ONE_VIEW)
+    with monkeypatch.context() as patch:
+        failing(patch, RuntimeError("device lost"), times=9)
+        with pytest.raises(GraphicsError, match="device lost"):
+            views.draw([box((0, 0, 0), (250, 250, 250), COLOR_B)], ONE_VIEW)
+    # And when it is over, all is well.
+    picture = views.draw([box((0, 0, 0), (250, 250, 250), COLOR_B)], ONE_VIEW)["top"]
+    assert orangeish(picture).any()
+
+
+def test_a_mistake_of_ours_is_not_taken_for_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    views = OctarineViews()
+    failing(monkeypatch, BrokenError("no"), times=9)
+    with pytest.raises(BrokenError):
+        views.draw([], ONE_VIEW)
