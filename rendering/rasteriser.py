@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.space import PointNm
-from rendering.geometry.assemble import EMPTY, Layer, View, assembled, check, nearest
+from rendering.geometry.assemble import EMPTY, Layer, View, assembled, checked, nearest
 from rendering.geometry.contact import contact_surfaces
 from rendering.geometry.tensor import GeometrySpec, GeometryTensor
 from rendering.surfaces import Surface
@@ -63,10 +63,9 @@ class NumbaGeometry:
         center_nm: PointNm = (0.0, 0.0, 0.0),
     ) -> GeometryTensor:
         """Return the tensor; see `rendering.backend.GeometryBackend`."""
-        check(surfaces)
+        surfaces = checked(surfaces)
         kernels = _kernels()
-        touching = contact_surfaces(surfaces, spec)
-        every = [*surfaces, *touching]
+        every = [*surfaces, *contact_surfaces(surfaces, spec)]
         cameras = spec.cameras()
         jobs = [(surface, camera) for camera in cameras for surface in every]
         drawn = self._each(lambda job: _drawn(kernels, *job, spec), jobs)
@@ -113,10 +112,12 @@ def _kernels() -> ModuleType:
 def _run_once(kernels: ModuleType) -> None:
     corners = np.array([[-1, -1, 0], [1, -1, 0], [0, 1, 0]], np.float32)
     faces = np.array([[0, 1, 2]], np.int32)
-    surface = Surface(corners, np.tile(np.array([0, 0, 1], np.float32), (3, 1)), faces, "#000000")
+    surfaces = checked(
+        [Surface(corners, np.tile(np.array([0, 0, 1], np.float32), (3, 1)), faces, "#000000")]
+    )
     spec = GeometrySpec(half_extent_nm=1.0, size_px=8, views=("top",))
     camera = spec.cameras()[0]
-    _view(kernels, [surface], camera, [_drawn(kernels, surface, camera, spec)])
+    _view(kernels, surfaces, camera, [_drawn(kernels, surfaces[0], camera, spec)])
 
 
 def _drawn(kernels: ModuleType, surface: Surface, camera: Floats, spec: GeometrySpec) -> _Drawn:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,9 @@ from connectome.space import PointNm
 from rendering.geometry.tensor import CHANNELS, GeometrySpec, GeometryTensor
 from rendering.surfaces import BrokenMeshError, Surface
 
-__all__ = ["EMPTY", "Layer", "View", "assembled", "check", "nearest"]
+__all__ = ["EMPTY", "Layer", "View", "assembled", "checked", "nearest", "packed"]
 
+N = TypeVar("N", np.float32, np.int32)
 Singles = NDArray[np.float32]
 Flags = NDArray[np.uint8]
 
@@ -53,31 +55,51 @@ class View(NamedTuple):
     contact: list[NDArray[np.bool_]]
 
 
-def check(surfaces: Sequence[Surface]) -> None:
-    """Refuse what a backend cannot draw.
+def checked(surfaces: Sequence[Surface]) -> list[Surface]:
+    """Return the surfaces as a backend needs them: packed arrays that nobody writes to.
 
     Raises
     ------
     InputError
         If there are no surfaces, or more than two.
     BrokenMeshError
-        If a face names a vertex that does not exist.
+        If a face names a vertex that does not exist, or vertices lack normals.
     """
     if not 1 <= len(surfaces) <= 2:
         raise InputError(
             f"A geometry tensor shows one surface or two, not {len(surfaces)}.",
             "Merge the surfaces of one body first.",
         )
-    for surface in surfaces:
-        faces, count = surface.faces, len(surface.positions)
-        if len(faces) and (int(faces.max()) >= count or int(faces.min()) < 0):
-            raise BrokenMeshError(
-                "The mesh names vertices that it does not have.", "The mesh has to be made again."
-            )
-        if len(surface.normals) != count:
-            raise BrokenMeshError(
-                "The mesh has not one normal for each vertex.", "The mesh has to be made again."
-            )
+    return [packed(surface) for surface in surfaces]
+
+
+def packed(surface: Surface) -> Surface:
+    """Return a surface with packed arrays that nobody writes to.
+
+    Raises
+    ------
+    BrokenMeshError
+        See `checked`.
+    """
+    faces, count = surface.faces, len(surface.positions)
+    hint = "The mesh has to be made again."
+    if len(faces) and (int(faces.max()) >= count or int(faces.min()) < 0):
+        raise BrokenMeshError("The mesh names vertices that it does not have.", hint)
+    if len(surface.normals) != count:
+        raise BrokenMeshError("The mesh has not one normal for each vertex.", hint)
+    return replace(
+        surface,
+        positions=_rows_of_three(surface.positions, np.float32),
+        normals=_rows_of_three(surface.normals, np.float32),
+        faces=_rows_of_three(faces, np.int32),
+    )
+
+
+def _rows_of_three(values: NDArray[N], dtype: type[N]) -> NDArray[N]:
+    # Compiled code is made for one kind of array; others would be compiled for again.
+    rows = np.ascontiguousarray(values, dtype).reshape(-1, 3).view()
+    rows.flags.writeable = False
+    return rows
 
 
 def nearest(layers: Sequence[Layer]) -> tuple[Flags, Singles]:

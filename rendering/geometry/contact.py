@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rendering.geometry.assemble import packed
 from rendering.geometry.tensor import GeometrySpec
 from rendering.surfaces import Surface
 
@@ -14,6 +16,8 @@ __all__ = ["contact_surfaces"]
 
 Singles = NDArray[np.float32]
 
+_COARSER = 8
+"""How many times longer the pieces of the first look may be."""
 _MAX_HALVINGS = 12
 """A face is cut into pieces 4,096 times shorter at most."""
 
@@ -33,19 +37,29 @@ def contact_surfaces(surfaces: Sequence[Surface], spec: GeometrySpec) -> list[Su
     if not spec.contact_nm > 0 or len(surfaces) != 2:
         return []
     longest = max(spec.contact_nm / 4, spec.nm_per_px / 2)
-    reach = spec.half_extent_nm * max(spec.crop_factor, 1.0) + spec.contact_nm
+    # However the cameras are turned, they see nothing beyond the corners of a cube.
+    corner = math.sqrt(3) * spec.half_extent_nm * max(spec.crop_factor, 1.0)
+    reach = corner + spec.contact_nm
     a, b = (_inside(s.positions[s.faces], -reach, reach) for s in surfaces)
-    a = _pieces(_close_to(a, b, spec.contact_nm), longest)
-    b = _pieces(_close_to(b, a, spec.contact_nm), longest)
-    return _touching(a, b, spec.contact_nm)
+    # First coarsely, so that few faces are cut into the finest pieces. No point of a piece
+    # is farther from its centre than the longest edge.
+    coarse = _COARSER * longest
+    a, b = _pieces(a, coarse), _pieces(b, coarse)
+    a, b = _close_pairs(a, b, spec.contact_nm + 2 * coarse)
+    a, b = _close_pairs(_pieces(a, longest), _pieces(b, longest), spec.contact_nm)
+    return [_surface(part) for part in (a, b) if len(part)]
 
 
-def _close_to(corners: Singles, other: Singles, distance: float) -> Singles:
-    """Return the faces (k, 3, 3) that meet the other's bounding box, grown by a distance."""
-    if not len(other):
-        return corners[:0]
-    points = other.reshape(-1, 3)
-    return _inside(corners, points.min(axis=0) - distance, points.max(axis=0) + distance)
+def _close_pairs(a: Singles, b: Singles, distance: float) -> tuple[Singles, Singles]:
+    """Return the pieces of each whose centre is that close to a centre of the other."""
+    from scipy.spatial import cKDTree
+
+    if not len(a) or not len(b):
+        return a[:0], b[:0]
+    of_a, of_b = a.mean(axis=1), b.mean(axis=1)
+    from_a, _ = cKDTree(of_b).query(of_a, distance_upper_bound=distance)
+    from_b, _ = cKDTree(of_a).query(of_b, distance_upper_bound=distance)
+    return a[np.isfinite(from_a)], b[np.isfinite(from_b)]
 
 
 def _inside(corners: Singles, lower: Singles | float, upper: Singles | float) -> Singles:
@@ -74,20 +88,7 @@ def _quartered(corners: Singles) -> Singles:
     return np.concatenate([*at_corners, middles])
 
 
-def _touching(a: Singles, b: Singles, distance: float) -> list[Surface]:
-    from scipy.spatial import cKDTree
-
-    if not len(a) or not len(b):
-        return []
-    middles = [corners.mean(axis=1) for corners in (a, b)]
-    parts = []
-    for corners, own, other in ((a, *middles), (b, *middles[::-1])):
-        far, _ = cKDTree(other).query(own, distance_upper_bound=distance)
-        parts.append(_surface(corners[np.isfinite(far)]))
-    return [part for part in parts if not part.empty]
-
-
 def _surface(corners: Singles) -> Surface:
-    positions = np.ascontiguousarray(corners.reshape(-1, 3))
+    positions = corners.reshape(-1, 3)
     faces = np.arange(len(positions), dtype=np.int32).reshape(-1, 3)
-    return Surface(positions, np.zeros_like(positions), faces, "#000000")
+    return packed(Surface(positions, np.zeros_like(positions), faces))
