@@ -18,7 +18,7 @@ from rendering.level2 import Fetched, Level2Graph, Level2Meshes
 from rendering.mesh_cache import MeshCache
 from rendering.mesh_source import MeshSource, patiently
 from rendering.spec import COLOR_A
-from rendering.surfaces import NotInViewError, Surface, prepared
+from rendering.surfaces import NotInViewError, Surface, prepared, to_surface
 
 __all__ = ["MeshFetcher", "StaleRootError"]
 
@@ -90,10 +90,10 @@ class MeshFetcher:
             If the server did not answer, twice.
         """
         found = self.fetch(root, center_nm, half_extent_nm, detail_nm, partial_ok=partial_ok)
-        part = found.blocks.crop(center_nm, half_extent_nm)
-        if not len(part.faces):
+        surface = to_surface(found.blocks, center_nm, half_extent_nm, color, found.missing)
+        if surface.empty:
             raise _not_in_view(root)
-        return Surface(part.positions, part.normals, part.faces, color, found.missing)
+        return surface
 
     def fetch(
         self,
@@ -124,11 +124,12 @@ class MeshFetcher:
         found: dict[int, Surface] = {}
         for node in nodes:
             try:
-                part = prepared(self._source.mesh(node)).crop(center_nm, half_extent_nm)
+                mesh = self._source.mesh(node)
             except NotFoundError:
                 continue
-            if len(part.faces):
-                found[node] = Surface(part.positions, part.normals, part.faces)
+            surface = to_surface(prepared(mesh), center_nm, half_extent_nm)
+            if not surface.empty:
+                found[node] = surface
         if not found:
             raise _not_in_view(root)
         return found

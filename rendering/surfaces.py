@@ -18,9 +18,7 @@ __all__ = [
     "BrokenMeshError",
     "NotInViewError",
     "PartialMeshError",
-    "Solid",
     "Surface",
-    "crop_mesh",
     "joined",
     "prepare",
     "prepared",
@@ -49,20 +47,6 @@ class PartialMeshError(InputError):
     def __init__(self, message: str, missing: tuple[int, ...]) -> None:
         super().__init__(message, "Wait until the server has made it, then try again.")
         self.missing = missing
-
-
-@dataclass(frozen=True)
-class Solid:
-    """A mesh made ready once for many views: vertices (n, 3) and normals (n, 3), xyz, nm."""
-
-    vertices_nm: NDArray[np.float32]
-    normals: NDArray[np.float32]
-    faces: NDArray[np.uint32]
-
-    @property
-    def nbytes(self) -> int:
-        """What it weighs in memory."""
-        return self.vertices_nm.nbytes + self.normals.nbytes + self.faces.nbytes
 
 
 @dataclass(frozen=True)
@@ -152,23 +136,22 @@ def _place_keys(vertices: NDArray[np.float32]) -> NDArray[np.uint64]:
     return keys
 
 
-def prepare(mesh: Mesh, box: BoxNm, cell_nm: float = 0.0) -> Solid:
-    """Return the part of a mesh that meets a box, simplified, with normals.
+def to_surface(
+    blocks: MeshBlocks,
+    center_nm: PointNm,
+    half_extent_nm: float,
+    color: str = COLOR_A,
+    missing: tuple[int, ...] = (),
+) -> Surface:
+    """Return the part of a mesh in the cube around a site, relative to its centre."""
+    part = blocks.crop(center_nm, half_extent_nm)
+    return Surface(part.positions, part.normals, part.faces, color, missing)
 
-    Parameters
-    ----------
-    cell_nm : float
-        Vertices in one cell of this grid become one, at their mean; 0 keeps all.
 
-    Raises
-    ------
-    BrokenMeshError
-        See `crop_mesh`.
-    """
-    part = crop_mesh(mesh, box)
-    if cell_nm > 0 and len(part.faces):
-        part = _cluster(part, cell_nm)
-    return Solid(part.vertices_nm, _normals(part), part.faces)
+def prepare(mesh: Mesh, box: BoxNm, cell_nm: float = 0.0) -> MeshBlocks:
+    """Return a mesh of which the part in a box is wanted; see `sound` and `prepared`."""
+    del box  # `to_surface` crops.
+    return prepared(sound(mesh), cell_nm)
 
 
 def _cluster(mesh: Mesh, cell_nm: float) -> Mesh:
@@ -206,53 +189,6 @@ def _normals(mesh: Mesh) -> NDArray[np.float32]:
     return normals
 
 
-def crop_mesh(mesh: Mesh, box: BoxNm) -> Mesh:
-    """Return the faces whose bounding boxes meet the box, with the vertices they use.
-
-    A face stays whole, so the cut leaves no jagged rim inside the box and a triangle
-    larger than the box is not lost. Open ends stay open.
-
-    Raises
-    ------
-    BrokenMeshError
-        If the mesh has no faces, a face names a vertex that does not exist, or a vertex
-        in use is no number.
-    """
-    vertices, faces = mesh.vertices_nm, mesh.faces
-    _check(vertices, faces)
-    kept = _kept_faces(vertices, faces, box)
-    used, inverse = _used(kept, len(vertices))
-    return Mesh(vertices[used], inverse[kept].astype(np.uint32))
-
-
-def to_surface(solid: Solid, center_nm: PointNm, half_extent_nm: float, color: str) -> Surface:
-    """Return the part of a solid in the cube around a site, relative to its centre."""
-    kept = _kept_faces(solid.vertices_nm, solid.faces, BoxNm.around(center_nm, half_extent_nm))
-    used, inverse = _used(kept, len(solid.vertices_nm))
-    local = solid.vertices_nm[used].astype(np.float64) - np.asarray(center_nm)
-    faces = inverse[kept].astype(np.int32)
-    return Surface(local.astype(np.float32), solid.normals[used], faces, color)
-
-
-def _kept_faces(
-    vertices: NDArray[np.float32], faces: NDArray[np.uint32], box: BoxNm
-) -> NDArray[np.uint32]:
-    codes = _outcodes(vertices, box)
-    a, b, c = codes[faces[:, 0]], codes[faces[:, 1]], codes[faces[:, 2]]
-    kept: NDArray[np.uint32] = faces[(a & b & c) == 0]
-    return kept
-
-
-def _used(faces: NDArray[np.uint32], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return which vertices the faces use, and the new index of each old vertex."""
-    mask = np.zeros(count, np.bool_)
-    mask[faces] = True
-    used = np.flatnonzero(mask)
-    inverse = np.zeros(count, np.intp)
-    inverse[used] = np.arange(len(used))
-    return used, inverse
-
-
 def _check(vertices: NDArray[np.float32], faces: NDArray[np.uint32]) -> None:
     hint = "The mesh has to be made again."
     if not len(vertices) or not len(faces):
@@ -261,13 +197,3 @@ def _check(vertices: NDArray[np.float32], faces: NDArray[np.uint32]) -> None:
         raise BrokenMeshError("The mesh names vertices that it does not have.", hint)
     if not np.isfinite(vertices).all():
         raise BrokenMeshError("The mesh has vertices that are no numbers.", hint)
-
-
-def _outcodes(vertices: NDArray[np.float32], box: BoxNm) -> NDArray[np.uint8]:
-    """Return one bit per face of the box that a vertex lies beyond, shape (n,)."""
-    codes = np.zeros(len(vertices), np.uint8)
-    for axis in range(3):
-        column = vertices[:, axis]
-        codes |= (column < box.lower[axis]).astype(np.uint8) << (2 * axis)
-        codes |= (column > box.upper[axis]).astype(np.uint8) << (2 * axis + 1)
-    return codes
