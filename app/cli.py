@@ -273,6 +273,9 @@ def render(
         bool, typer.Option("--sheet", help="Pages of many sites, in the order of the queue.")
     ] = False,
     limit: Annotated[int | None, typer.Option(help="--sheet: sites at most.", min=1)] = None,
+    only: Annotated[
+        str, typer.Option(metavar="WORDS", help='--sheet: as in the queue, "endpoint >0.8 open".')
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Write the pictures of a site, or a contact sheet of many, and how they were made."""
@@ -290,7 +293,7 @@ def render(
     from app.services.contact_sheet import render_sheet
 
     with progress_bar(quiet=as_json) as report:
-        pages = render_sheet(session, out, limit=limit, report=report)
+        pages = render_sheet(session, out, limit=limit, words=only, report=report)
     _show("Contact sheet", pages, as_json=as_json)
 
 

@@ -144,6 +144,9 @@ def _tile(page: Image.Image, picture: Picture, x: int, y: int) -> None:
         page.paste(Image.fromarray(picture.rgb), (x, y))
     draw = ImageDraw.Draw(page)
     draw.rectangle((x - 1, y - 1, x + TILE_PX, y + TILE_PX), outline=_RULE)
+    if picture.rgb is not None and not picture.ready:
+        draw.rectangle((x, y, x + TILE_PX - 1, y + 20), _PAPER)
+        draw.text((x + 6, y + 1), picture.state.value, _ALARM, _font(15))
     if picture.rgb is None:
         draw.text((x + 10, y + 10), picture.state.value, _ALARM, _font(15))
         lines = wrapped(picture.reason, _font(13), TILE_PX - 20)

@@ -19,7 +19,7 @@ from connectome.errors import InputError
 from proofreading.catalogue import START
 from proofreading.files import storage_errors
 from proofreading.session import Session
-from rendering.picture import Picture
+from rendering.picture import Picture, PictureState
 from rendering.sheet import TILE_PX, SheetRow, draw_page
 
 __all__ = ["SheetSummary", "render_sheet"]
@@ -44,16 +44,26 @@ def render_sheet(
     out: Path,
     *,
     limit: int | None = None,
+    words: str = "",
     report: Callable[[str, float | None], None],
 ) -> SheetSummary:
     """Write pages ``sheet-001.png`` … of sites in the order of the window's queue.
 
-    A page is on the disk as soon as it is full.
+    A page is on the disk as soon as it is full. Pictures that the datastack cannot have,
+    because it has no microscopy, get no columns.
+
+    Parameters
+    ----------
+    limit : int or None
+        How many sites at most.
+    words : str
+        Only sites that match all of them, as in the queue: part of an id, a kind, an
+        answer, ``open``, ``>0.8``.
 
     Raises
     ------
     InputError
-        If the session has no sites.
+        If the session has no such sites.
     SessionError, DatastackError
         If the session or its datastack cannot be opened.
     StorageError
@@ -63,12 +73,9 @@ def render_sheet(
     states: Counter[str] = Counter()
     files: list[str] = []
     with reading(folder) as (session, datastack):
-        wanted = _in_order(session)[:limit]
+        wanted = _in_order(session, words)[:limit]
         if not wanted:
-            raise InputError(
-                f"The session {folder} has no sites.",
-                f"Find some: proofdesk detect DATASTACK --session {folder}",
-            )
+            raise _no_sites(folder, words)
         desk = desk_for(datastack, TILE_PX)
         pages = -(-len(wanted) // ROWS)
         for number in range(pages):
@@ -85,7 +92,14 @@ def render_sheet(
 Looks = Sequence[tuple[QueueRow, SiteLook]]
 
 
-def _in_order(session: Session) -> list[QueueRow]:
+def _no_sites(folder: Path, words: str) -> InputError:
+    if words:
+        return InputError(f"No site of {folder} matches {words!r}.", "Leave some words out.")
+    remedy = f"Find some: proofdesk detect DATASTACK --session {folder}"
+    return InputError(f"The session {folder} has no sites.", remedy)
+
+
+def _in_order(session: Session, words: str) -> list[QueueRow]:
     queue = Queue()
     token = START
     while changes := session.catalogue.changes_since(token):
@@ -95,6 +109,7 @@ def _in_order(session: Session) -> list[QueueRow]:
         token = changes.token
     for decision in session.ledger.state.decisions():
         queue.set_answer(decision.site_id, decision.answer)
+    queue.set_filter(words)
     return [queue.row(index) for index in range(len(queue))]
 
 
@@ -108,19 +123,24 @@ def _looks(
 
 
 def _page(title: str, desk: SiteDesk, looks: Looks) -> NDArray[np.uint8]:
-    names = list(looks[0][1].pictures.all)
-    columns = [_column(name, [look.pictures.all[name] for _, look in looks]) for name in names]
+    names = [
+        name
+        for name, first in looks[0][1].pictures.all.items()
+        if first.state is not PictureState.NO_IMAGERY
+    ]
+    columns = [_column(name, looks[0][1].pictures.all[name]) for name in names]
+    rows = [_row(row, look, names) for row, look in looks]
     specs = (("views", desk.maker.render), ("slices", desk.maker.person_em))
     footer = "  ·  ".join(f"{what}: {type(spec).__name__} {spec.hash}" for what, spec in specs)
-    return draw_page(title, columns, [_row(row, look) for row, look in looks], footer)
+    return draw_page(title, columns, rows, footer)
 
 
-def _column(name: str, pictures: Sequence[Picture]) -> str:
-    width_nm = pictures[0].nm_per_px * TILE_PX
+def _column(name: str, picture: Picture) -> str:
+    width_nm = picture.nm_per_px * TILE_PX
     return f"{name}\n{width_nm:,.0f} nm wide"
 
 
-def _row(row: QueueRow, look: SiteLook) -> SheetRow:
+def _row(row: QueueRow, look: SiteLook, names: Sequence[str]) -> SheetRow:
     x, y, z = look.center_nm
     notes = [f"{x:,.0f}  {y:,.0f}  {z:,.0f} nm"]
     if look.partner is not None:
@@ -136,7 +156,7 @@ def _row(row: QueueRow, look: SiteLook) -> SheetRow:
         probability=row.probability,
         answer=row.answer.value if row.answer is not None else "",
         notes=tuple(notes),
-        pictures=tuple(look.pictures.all.values()),
+        pictures=tuple(look.pictures.all[name] for name in names),
     )
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from connectome.space import PointNm
 from proofreading.files import storage_errors
 from rendering.geometry import CHANNELS
 from rendering.picture import Picture, PictureState, png_bytes
 from rendering.pictures import PictureMaker
+from rendering.tensor_picture import draw_tensor
 from rendering.trouble import Trouble
 
 __all__ = ["Arrays", "Plain", "arrays_file", "geometry_arrays", "picture_file", "slice_arrays"]
@@ -27,10 +29,11 @@ Roots = tuple[int, int | None]
 
 @dataclass(frozen=True)
 class Arrays:
-    """Arrays by their names, and how they were made, ready for JSON."""
+    """Arrays by their names, how they were made, ready for JSON, and a picture to look at."""
 
     arrays: Mapping[str, NDArray[Any]]
     record: Plain
+    picture: NDArray[np.uint8] | None = None
 
 
 def picture_file(path: Path, picture: Picture) -> Plain:
@@ -53,7 +56,9 @@ def picture_file(path: Path, picture: Picture) -> Plain:
 
 
 def arrays_file(path: Path, made: Arrays | Trouble) -> Plain:
-    """Write arrays, their record among them; trouble takes an older file away.
+    """Write arrays, their record among them, and a picture beside them.
+
+    Trouble takes older files away.
 
     Raises
     ------
@@ -62,17 +67,23 @@ def arrays_file(path: Path, made: Arrays | Trouble) -> Plain:
     """
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        looked_at = path.with_suffix(".png")
+        looked_at.unlink(missing_ok=True)
         if isinstance(made, Trouble):
             path.unlink(missing_ok=True)
             return {"state": made.state.value, "reason": made.reason}
         record: NDArray[Any] = np.array(json.dumps(made.record))
         content: dict[str, Any] = {**made.arrays, "record": record}
         np.savez_compressed(path, **content)
-    told = {"state": PictureState.READY.value, "reason": "", "file": path.name}
+        if made.picture is not None:
+            Image.fromarray(made.picture).save(looked_at)
+    told: Plain = {"state": PictureState.READY.value, "reason": "", "file": path.name}
     shapes = {
         name: {"shape": list(array.shape), "type": str(array.dtype)}
         for name, array in made.arrays.items()
     }
+    if made.picture is not None:
+        told["picture"] = looked_at.name
     return {**told, "arrays": shapes, **made.record}
 
 
@@ -87,7 +98,8 @@ def geometry_arrays(maker: PictureMaker, center_nm: PointNm, roots: Roots) -> Ar
         "cameras": dict(zip(spec.views, spec.cameras().tolist(), strict=True)),
         "spec": {"type": type(spec).__name__, **asdict(spec), "hash": spec.hash},
     }
-    return Arrays({"data": tensor.data, "owner": tensor.owner}, record)
+    arrays: dict[str, NDArray[Any]] = {"data": tensor.data, "owner": tensor.owner}
+    return Arrays(arrays, record, draw_tensor(tensor))
 
 
 def slice_arrays(maker: PictureMaker, center_nm: PointNm, roots: Roots) -> Arrays:

@@ -130,9 +130,9 @@ def look_at(session: Session, desk: SiteDesk, site: Site) -> SiteLook:
 def render_site(folder: Path, site_id: str, out: Path, *, size_px: int = 512) -> RenderSummary:
     """Write every picture of a site, with a JSON file that tells how each was made.
 
-    Files are ``ID-NAME.png`` for people, ``ID-geometry.npz`` and ``ID-slices.npz`` with
-    exactly what judges are given, and ``ID.json``. What cannot be made is no file: an
-    older one of its name is taken away, and the JSON file says why.
+    Files are ``ID-NAME.png`` for people, ``ID-geometry.npz`` (and a picture of it) and
+    ``ID-slices.npz`` with exactly what judges are given, and ``ID.json``. What cannot be
+    made is no file: an older one of its name is taken away, and the JSON file says why.
 
     Raises
     ------
@@ -160,7 +160,10 @@ def render_site(folder: Path, site_id: str, out: Path, *, size_px: int = 512) ->
         for name, each in told.items()
         if each["state"] != PictureState.READY
     )
-    files = (*(each["file"] for each in told.values() if "file" in each), record)
+    files = (
+        *(each[key] for each in told.values() for key in ("file", "picture") if key in each),
+        record,
+    )
     return RenderSummary(site.id, str(out), files, missing, round(time.monotonic() - started, 2))
 
 
@@ -172,7 +175,8 @@ def _write_files(out: Path, desk: SiteDesk, look: SiteLook) -> dict[str, Plain]:
         for name, picture in look.pictures.all.items()
     }
     for name, make in (("geometry", geometry_arrays), ("slices", slice_arrays)):
-        made = look.trouble or attempt(partial(make, desk.maker, center, roots))
+        work = partial(make, desk.maker, center, roots)
+        made = attempt(work) if look.trouble is None else look.trouble
         told[name] = arrays_file(out / f"{prefix}-{name}.npz", made)
     return told
 

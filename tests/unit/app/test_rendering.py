@@ -180,6 +180,10 @@ def test_sheets_follow_the_queue_beside_a_window(
         every = render_sheet(folder, out, report=quiet)
     assert (first.sites, first.files) == (1, ("sheet-001.png",))
     assert (every.sites, every.files) == (ROWS + 1, ("sheet-001.png", "sheet-002.png"))
+    judged = render_sheet(folder, tmp_path / "judged", words="endpoint >0.5", report=quiet)
+    assert judged.sites == 1
+    with pytest.raises(InputError, match="junction"):
+        render_sheet(folder, out, words="junction", report=quiet)
     assert every.states == {"ready": (ROWS + 1) * len(NAMES)}
     page = np.asarray(Image.open(out / "sheet-001.png"))
     # The judged site comes first: its row is the one that stood alone.

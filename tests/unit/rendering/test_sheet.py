@@ -61,6 +61,14 @@ def test_what_is_absent_is_a_white_frame_with_the_reason() -> None:
     assert 0.7 < white < 0.99
 
 
+def test_a_picture_with_a_gap_says_so_above_its_pixels() -> None:
+    whole = noise(1)
+    partial = Picture(whole, "front", 1.0, PictureState.PARTIAL, "A piece is missing.")
+    with_gap = draw_page("title", COLUMNS[:1], [row(partial)])
+    assert not holds(with_gap, whole)
+    assert holds(with_gap, whole[21:])
+
+
 @pytest.mark.parametrize(
     "changed",
     [{"probability": None}, {"probability": 0.6}, {"answer": "accept"}, {"answer": "reject"}],
