@@ -21,7 +21,7 @@ _FACING = -0.5
 _MAX_STEPS = 64
 
 
-def merged(surfaces: Sequence[Surface], weld_nm: float = 1.0, bury_nm: float = 50.0) -> Surface:
+def merged(surfaces: Sequence[Surface], weld_nm: float = 1.0, bury_nm: float = 80.0) -> Surface:
     """Return surfaces as one, in the colour of the first.
 
     1. Vertices in one cell of a grid of ``weld_nm`` become one: the ends of fragments
