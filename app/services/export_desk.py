@@ -31,6 +31,8 @@ __all__ = ["ExportDesk"]
 
 CLOSE_SECONDS = 10.0
 
+_STILL_APPLIED = "The edit is still applied: redo the answer, then undo it once more."
+
 JobEvent = JobProgress | JobDone | JobFailed
 
 
@@ -110,7 +112,7 @@ class ExportDesk:
         def work() -> None:
             record = self._exporter().undo(edit_id)
             if record.state is not EditState.UNDONE:
-                self._tell(tell, JobFailed("undo", record.message, "Press undo to try again."))
+                self._tell(tell, JobFailed("undo", record.message, _STILL_APPLIED))
             else:
                 self._tell(tell, JobDone("undo", outcome_of(record)))
 

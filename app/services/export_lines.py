@@ -33,6 +33,7 @@ _ENDED = {
     EditState.UNKNOWN: Fate.UNKNOWN,
     EditState.SUBMITTED: Fate.UNKNOWN,
 }
+_HOPELESS = (Reason.GONE, Reason.UNCUTTABLE)
 _UNKNOWN = "Not known yet whether it was applied; the next export finds out by reading."
 _AS_SEEN = "Its objects are again what was seen."
 
@@ -134,4 +135,11 @@ def _line(record: EditRecord, fate: Fate, outcome: str, plan: Planned | None = N
         changes=changes_in_words(None if plan is None else plan.conflict),
         roots=record.edit.seen_roots,
         warnings=warnings,
+        hopeless=reason in _HOPELESS or (plan is not None and _in_pieces(plan)),
     )
+
+
+def _in_pieces(plan: Planned) -> bool:
+    """Tell whether a cut's points lie in several objects: no approval makes it one again."""
+    cut = isinstance(plan.record.edit, SplitEdit)
+    return cut and plan.check.readiness is Readiness.CONFLICT and len(plan.check.roots) > 1

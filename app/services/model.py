@@ -220,6 +220,8 @@ class PlannedEdit:
         What others did to its objects since they were seen, when and by whom.
     warnings : tuple of str
         Codes of the warnings that hold it.
+    hopeless : bool
+        Whether it would only be held or refused again, so that it can but be given up.
     """
 
     edit_id: str
@@ -231,6 +233,7 @@ class PlannedEdit:
     changes: str = ""
     roots: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
+    hopeless: bool = False
 
     @property
     def held(self) -> bool:

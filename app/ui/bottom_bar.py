@@ -8,17 +8,15 @@ from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QProgressBar,
-    QPushButton,
     QSizePolicy,
     QWidget,
 )
 
 from app.services.actions import ACTIONS, Action
 from app.services.model import Job, Phase, Snapshot
-from app.ui.help_overlay import keycap
+from app.ui.keyed_button import KeyedButton
 from app.ui.theme import GRID
 from app.ui.widgets import button, label, set_tone, shown
 
@@ -28,26 +26,13 @@ _SHOWN = ("accept", "reject", "unsure", "later", "skip", "undo")
 SKIP_REASONS = ("bad image", "not a neuron", "already repaired", "too hard here")
 
 
-class KeyButton(QPushButton):
-    """A key cap with its word; a click does what the key does."""
+class KeyButton(KeyedButton):
+    """The key of an action with its word; a click does what the key does."""
 
     def __init__(self, action: Action, perform: Callable[[str], None]) -> None:
-        super().__init__()
-        self.setProperty("quiet", "true")
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        super().__init__(action.label, action.left, lambda: perform(action.name))
         other = f", or {action.right}" if action.right else ""
         self.setToolTip(f"{action.label}: {action.left}{other}")
-        self.setAccessibleName(f"{action.label}, key {action.left}")
-        line = QHBoxLayout(self)
-        line.setContentsMargins(GRID // 2, 0, GRID, 0)
-        line.setSpacing(GRID - 2)
-        word = QLabel(action.label)
-        word.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        line.addWidget(keycap(action.left))
-        line.addWidget(word)
-        hint = line.sizeHint()
-        self.setMinimumSize(hint.width(), 32)
-        self.clicked.connect(lambda _checked: perform(action.name))
 
 
 class JobLine(QWidget):

@@ -81,9 +81,7 @@ def short_text(edit: PlannedEdit) -> str:
 def actions_of(edit: PlannedEdit) -> tuple[SecondLook, ...]:
     """Return what a person can decide about an edit."""
     found = _ACTIONS.get(edit.fate, ())
-    # What the preview refuses, or what is part of no object, would only be held again.
-    hopeless = edit.reason in ("gone", "uncuttable")
-    return tuple(a for a in found if not hopeless or a is SecondLook.DROP)
+    return tuple(a for a in found if not edit.hopeless or a is SecondLook.DROP)
 
 
 def common_actions(edits: Sequence[PlannedEdit]) -> tuple[SecondLook, ...]:

@@ -73,10 +73,10 @@ def test_the_words() -> None:
 
 def test_what_can_be_decided() -> None:
     assert actions_of(LOOK) == (SecondLook.APPROVE, SecondLook.DROP)
-    assert actions_of(replace(LOOK, reason="gone")) == (SecondLook.DROP,)
+    assert actions_of(replace(LOOK, hopeless=True)) == (SecondLook.DROP,)
     assert actions_of(WARNED) == (SecondLook.OVERRIDE, SecondLook.DROP)
     assert actions_of(REFUSED) == (SecondLook.RETRY, SecondLook.DROP)
-    assert actions_of(replace(REFUSED, reason="uncuttable")) == (SecondLook.DROP,)
+    assert actions_of(replace(REFUSED, hopeless=True)) == (SecondLook.DROP,)
     assert actions_of(READY) == ()
     assert common_actions([LOOK, WARNED]) == (SecondLook.DROP,)
     assert common_actions([LOOK, READY]) == common_actions([]) == ()
