@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from app.services.export_report import describe, outcome_of
+from app.services.export_report import describe
 from app.services.model import Fate, PlannedEdit
 from proofreading.edits import EditRecord, EditState, Reason, SplitEdit
 from proofreading.export.checks import Readiness
@@ -26,13 +26,7 @@ _FATES = {
     Readiness.UNCUTTABLE: Fate.FAILED,
     Readiness.STALE: Fate.WAITING,
 }
-_ENDED = {
-    EditState.COMMITTED: Fate.APPLIED,
-    EditState.PARTIAL: Fate.PARTIAL,
-    EditState.FAILED: Fate.FAILED,
-    EditState.UNKNOWN: Fate.UNKNOWN,
-    EditState.SUBMITTED: Fate.UNKNOWN,
-}
+_APPLIED = {EditState.COMMITTED: Fate.APPLIED, EditState.PARTIAL: Fate.PARTIAL}
 _HOPELESS = (Reason.GONE, Reason.UNCUTTABLE)
 _UNKNOWN = "Not known yet whether it was applied; the next export finds out by reading."
 _AS_SEEN = "Its objects are again what was seen."
@@ -97,9 +91,15 @@ def _outcomes(state: LedgerState, ended: Collection[str]) -> list[PlannedEdit]:
             continue
         if record.needless:
             lines.append(_line(record, Fate.NEEDLESS, record.message))
-        elif record.state in (EditState.COMMITTED, EditState.PARTIAL):
-            lines.append(_line(record, _ENDED[record.state], outcome_of(record)))
+        elif record.state in _APPLIED:
+            lines.append(_line(record, _APPLIED[record.state], _applied_by(record)))
     return lines
+
+
+def _applied_by(record: EditRecord) -> str:
+    number = record.operation_id
+    operation = "Operation not told." if number is None else f"Operation {number}."
+    return f"{operation} {record.message}".strip()
 
 
 def _planned_line(plan: Planned) -> PlannedEdit:

@@ -177,7 +177,7 @@ class ExportDialog(QDialog):
         self._show_chosen()
         self._show_banner()
         self._show_progress()
-        self.apply.setText(send_text(self.list))
+        self.apply.setText(send_text(self.list, self._workbench.snapshot().outbox.waiting))
         self.apply.setEnabled(self._may_send())
         self.summary.setText(self._summary())
 

@@ -96,15 +96,21 @@ def confirm_text(edits: Sequence[PlannedEdit], person: str) -> str:
     return f"Set {what} aside? It is recorded that {person} did."
 
 
-def send_text(edits: EditList) -> str:
-    """Return the word on the button that starts the export."""
+def send_text(edits: EditList, waiting: int) -> str:
+    """Return the word on the button that starts the export.
+
+    Parameters
+    ----------
+    waiting : int
+        Edits that a run would take in hand, those with nothing left to do included.
+    """
     ready = sum(edit.fate.waits for edit in edits.edits)
     if ready:
         return f"Send {ready:,}"
     if any(edit.fate is Fate.UNKNOWN for edit in edits.edits):
         return "Look up"
     # Nothing leaves: what needs nothing is put away, what changed is held.
-    return "Settle" if edits.edits else "Send"
+    return "Settle" if waiting else "Send"
 
 
 def _title(fate: Fate, edits: Sequence[PlannedEdit]) -> str:

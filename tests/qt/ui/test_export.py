@@ -65,10 +65,10 @@ def test_the_words() -> None:
         "   ·   12 already one object"
     )
     assert short_text(READY) == "merge 8646…0001 and 8646…0101"
-    assert send_text(EditList(Phase.READY, (READY, LOOK))) == "Send 1"
-    assert send_text(EditList(Phase.READY, (an_edit(1, Fate.UNKNOWN),))) == "Look up"
-    assert send_text(EditList(Phase.READY, (LOOK,))) == "Settle"
-    assert send_text(EditList(Phase.EMPTY)) == "Send"
+    assert send_text(EditList(Phase.READY, (READY, LOOK)), 2) == "Send 1"
+    assert send_text(EditList(Phase.READY, (an_edit(1, Fate.UNKNOWN),)), 0) == "Look up"
+    assert send_text(EditList(Phase.READY, (LOOK,)), 1) == "Settle"
+    assert send_text(EditList(Phase.EMPTY), 0) == "Send"
 
 
 def test_what_can_be_decided() -> None:
@@ -292,7 +292,7 @@ def test_only_what_waits_can_be_sent(dialog: ExportDialog, bench: FakeWorkbench)
     assert (dialog.apply.text(), dialog.apply.isEnabled()) == ("Settle", True)
     bench.change(outbox=Outbox(0, 0, 0, 0, 0, 0))
     dialog.refresh()
-    assert not dialog.apply.isEnabled()
+    assert (dialog.apply.text(), dialog.apply.isEnabled()) == ("Send", False)
 
 
 def test_a_look_at_the_site_and_back(
