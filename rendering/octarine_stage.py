@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from connectome.space import PointNm
 from rendering.camera import CameraSpec
+from rendering.ink import ink_pass, set_ink
 from rendering.spec import RenderSpec
 from rendering.surfaces import Surface
 
@@ -28,6 +29,8 @@ class Stage:
         self._finish: tuple[object, ...] = ()
         self._faint_meshes: list[Any] = []
         self._radius_nm = 1.0
+        self._spec = RenderSpec()
+        self._ink_pass = ink_pass()
         self.times = [0.0, 0.0, 0.0]
         """Seconds of upload, drawing and reading back."""
         self._drawn = 0.0
@@ -49,8 +52,7 @@ class Stage:
         if tuple(viewer.canvas.get_logical_size()) != (spec.size_px, spec.size_px):
             viewer.resize((spec.size_px, spec.size_px))
         viewer.renderer.pixel_ratio = spec.pixel_ratio
-        if viewer.renderer.ppaa != spec.antialias:
-            viewer.renderer.ppaa = spec.antialias
+        self._apply_passes(spec)
         viewer.renderer.pixel_filter = spec.pixel_filter
         viewer.set_bgcolor(spec.background)
         viewer.shadows = False
@@ -62,6 +64,19 @@ class Stage:
             elif light.visible:
                 light.intensity = spec.headlight
                 light.color = "#ffffff"
+
+    def _apply_passes(self, spec: RenderSpec) -> None:
+        renderer = self._viewer.renderer
+        # What is softened afterwards is read back as it was drawn.
+        antialias = "none" if spec.antialias == "soft" else spec.antialias
+        if renderer.ppaa != antialias:
+            renderer.ppaa = antialias
+        wanted = (self._ink_pass,) if spec.ink > 0 else ()
+        others = tuple(p for p in renderer.effect_passes if p is not self._ink_pass)
+        # Lines come first, so that they are softened too.
+        if renderer.effect_passes != (*wanted, *others):
+            renderer.effect_passes = (*wanted, *others)
+        self._spec = spec
 
     def load(
         self, solid: tuple[Surface, ...], faint: tuple[Surface, ...], spec: RenderSpec
@@ -93,6 +108,10 @@ class Stage:
         # Nothing is cut off, however near it stands.
         reach = 1.01 * (self._radius_nm + float(np.linalg.norm(local)))
         camera.depth_range = (reach, 3 * reach)
+        look = self._spec
+        width_px = max(round(look.size_px * look.pixel_ratio / 256), 1)
+        jump = look.ink_jump * spec.half_extent_nm / (2 * reach)
+        set_ink(self._ink_pass, look.ink, width_px, jump)
         matrix = np.eye(4)
         matrix[:3, :3] = spec.frame.T
         matrix[:3, 3] = local - 2 * reach * np.array(spec.forward)

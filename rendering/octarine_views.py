@@ -169,7 +169,7 @@ class OctarineViews:
             if faint:
                 ahead = stage.shoot(with_faint=True)
                 picture = _mixed(picture, ahead, spec.neighbour_opacity)
-            pictures.append(picture)
+            pictures.append(_softened(picture) if spec.antialias == "soft" else picture)
         self._times = DrawTimes(*stage.times)
         return pictures
 
@@ -186,6 +186,12 @@ def _mixed(below: RGB, above: RGB, opacity: float) -> RGB:
     """
     mixed = below + (above.astype(np.float32) - below) * np.float32(opacity)
     return np.asarray(mixed.round().astype(np.uint8))
+
+
+def _softened(picture: RGB) -> RGB:
+    from rendering.smoothing import smoothed
+
+    return smoothed(picture)
 
 
 def _start() -> Any:

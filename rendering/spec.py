@@ -51,8 +51,9 @@ class RenderSpec:
     specular, shininess : str, float
         Colour and sharpness of the highlights.
     antialias : str
-        Post-processing of edges, ``"ddaa"``, ``"fxaa"`` or ``"none"``; on a software
-        rasteriser ddaa takes twice the time of everything else together.
+        Post-processing of edges: ``"soft"`` (ours, on the processor), ``"ddaa"``,
+        ``"fxaa"`` or ``"none"``; on a software rasteriser fxaa takes as long as
+        everything else together, and ddaa twice as long.
     pixel_filter : str
         How a supersampled picture is brought to its size.
     crop_factor : float
@@ -61,8 +62,12 @@ class RenderSpec:
         Vertices that fall into one cell of this many pixels become one; 0 keeps all.
     neighbour_opacity : float
         How much of a neighbour is seen where it stands in front, 0 to 1.
+    ink : float
+        How much darker the line is where one part stands before another, 0 to 1.
+    ink_jump : float
+        From how far before it, in half extents.
     version : int
-        3: neighbours, and light that darkens rims.
+        3: neighbours, ink, and light that darkens rims.
     """
 
     half_extent_nm: float = 1000.0
@@ -78,11 +83,13 @@ class RenderSpec:
     headlight_offset: tuple[float, float] = (-0.3, 0.35)
     specular: str = "#161616"
     shininess: float = 30.0
-    antialias: str = "fxaa"
+    antialias: str = "soft"
     pixel_filter: str = "mitchell"
     crop_factor: float = 1.2
     detail_px: float = 4.0
     neighbour_opacity: float = 0.35
+    ink: float = 0.55
+    ink_jump: float = 0.016
     version: int = 3
 
     @property
