@@ -87,16 +87,19 @@ def best_geometry_backend() -> GeometryBackend:
     MissingPackageError
         If neither is installed.
     """
-    from rendering.octarine_geometry import OctarineGeometry
+    from rendering.octarine_geometry import OctarineGeometry, gpu_found
     from rendering.probe import probe_graphics
     from rendering.rasteriser import NumbaGeometry, numba_installed
 
+    # The probe draws with octarine, which takes seconds to start.
+    if numba_installed() and not gpu_found():
+        return NumbaGeometry()
     report = probe_graphics()
     if report.works and (not report.software or not numba_installed()):
         return OctarineGeometry()
-    if not numba_installed():
-        raise MissingPackageError(
-            f"Geometry cannot be drawn: numba is not installed, and {report.reason}",
-            "Install Proofdesk with its extra: pip install 'proofdesk[render]'.",
-        )
-    return NumbaGeometry()
+    if numba_installed():
+        return NumbaGeometry()
+    raise MissingPackageError(
+        f"Geometry cannot be drawn: numba is not installed, and {report.reason}",
+        "Install Proofdesk with its extra: pip install 'proofdesk[render]'.",
+    )

@@ -21,7 +21,7 @@ from rendering.geometry.tensor import GeometrySpec, GeometryTensor
 from rendering.octarine_views import graphics_error, prepare_environment
 from rendering.surfaces import Surface
 
-__all__ = ["OctarineGeometry"]
+__all__ = ["OctarineGeometry", "gpu_found"]
 
 Singles = NDArray[np.float32]
 
@@ -265,3 +265,17 @@ def _graphics_failures() -> tuple[type[Exception], ...]:
     import wgpu
 
     return (wgpu.GPUError, wgpu.GPUPipelineError, RuntimeError, OSError, MemoryError)
+
+
+def gpu_found() -> bool:
+    """Tell whether there is any graphics adapter that no program plays; loads no engine."""
+    prepare_environment()
+    try:
+        import wgpu
+    except ImportError:
+        return False
+    try:
+        adapters = wgpu.gpu.enumerate_adapters_sync()
+    except _graphics_failures():
+        return False
+    return any(str(one.info.get("adapter_type", "")).endswith("GPU") for one in adapters)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from types import ModuleType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +19,6 @@ from rendering.surfaces import Surface
 
 __all__ = ["NumbaGeometry", "numba_installed"]
 
-J = TypeVar("J")
-R = TypeVar("R")
 Floats = NDArray[np.float64]
 
 _KERNELS = 3
@@ -38,19 +34,13 @@ class _Drawn(NamedTuple):
 
 
 class NumbaGeometry:
-    """Draws with compiled loops; safe to share between threads, which need not wait.
+    """Draws with compiled loops; threads that share it need not wait for each other.
 
-    Parameters
-    ----------
-    threads : int
-        How many threads draw one tensor; more than one only helps where cores are idle.
+    One tensor is drawn by one thread: handing views to several took longer than it won.
+    The loops let go of the interpreter, so several sites may be drawn at the same time.
     """
 
     name = "numba"
-
-    def __init__(self, threads: int = 1) -> None:
-        self.threads = max(1, min(threads, os.cpu_count() or 1))
-        self._pool = ThreadPoolExecutor(self.threads) if self.threads > 1 else None
 
     def warm_up(self) -> None:
         """Compile, or read what was compiled before; the first drawing does it otherwise."""
@@ -66,20 +56,11 @@ class NumbaGeometry:
         surfaces = checked(surfaces)
         kernels = _kernels()
         every = [*surfaces, *contact_surfaces(surfaces, spec)]
-        cameras = spec.cameras()
-        jobs = [(surface, camera) for camera in cameras for surface in every]
-        drawn = self._each(lambda job: _drawn(kernels, *job, spec), jobs)
         views = [
-            (camera, drawn[k * len(every) : (k + 1) * len(every)])
-            for k, camera in enumerate(cameras)
+            _view(kernels, surfaces, camera, [_drawn(kernels, s, camera, spec) for s in every])
+            for camera in spec.cameras()
         ]
-        finished = self._each(lambda view: _view(kernels, surfaces, *view), views)
-        return assembled(finished, spec, center_nm)
-
-    def _each(self, work: Callable[[J], R], jobs: Iterable[J]) -> list[R]:
-        if self._pool is None:
-            return [work(job) for job in jobs]
-        return list(self._pool.map(work, jobs))
+        return assembled(views, spec, center_nm)
 
 
 def numba_installed() -> bool:

@@ -16,8 +16,8 @@ __all__ = ["contact_surfaces"]
 
 Singles = NDArray[np.float32]
 
-_COARSER = 8
-"""How many times longer the pieces of the first look may be."""
+_COARSER = (8, 4, 2)
+"""How many times longer the pieces of the first looks may be."""
 _MAX_HALVINGS = 12
 """A face is cut into pieces 4,096 times shorter at most."""
 
@@ -25,7 +25,7 @@ _MAX_HALVINGS = 12
 def contact_surfaces(surfaces: Sequence[Surface], spec: GeometrySpec) -> list[Surface]:
     """Return the parts of two surfaces within ``spec.contact_nm`` of each other.
 
-    Faces are cut into pieces no longer than a quarter of that distance (half a pixel, if
+    Faces are cut into pieces no longer than a third of that distance (half a pixel, if
     that is longer); a piece counts if its centre is that close to the centre of a piece
     of the other surface.
 
@@ -36,16 +36,16 @@ def contact_surfaces(surfaces: Sequence[Surface], spec: GeometrySpec) -> list[Su
     """
     if not spec.contact_nm > 0 or len(surfaces) != 2:
         return []
-    longest = max(spec.contact_nm / 4, spec.nm_per_px / 2)
+    longest = max(spec.contact_nm / 3, spec.nm_per_px / 2)
     # However the cameras are turned, they see nothing beyond the corners of a cube.
     corner = math.sqrt(3) * spec.half_extent_nm * max(spec.crop_factor, 1.0)
     reach = corner + spec.contact_nm
     a, b = (_inside(s.positions[s.faces], -reach, reach) for s in surfaces)
-    # First coarsely, so that few faces are cut into the finest pieces. No point of a piece
-    # is farther from its centre than the longest edge.
-    coarse = _COARSER * longest
-    a, b = _pieces(a, coarse), _pieces(b, coarse)
-    a, b = _close_pairs(a, b, spec.contact_nm + 2 * coarse)
+    # Coarsely first, so that few faces are cut into the finest pieces: no point of a piece is
+    # farther from its centre than two thirds of the longest edge.
+    for times in _COARSER:
+        a, b = _pieces(a, times * longest), _pieces(b, times * longest)
+        a, b = _close_pairs(a, b, spec.contact_nm + 4 / 3 * times * longest)
     a, b = _close_pairs(_pieces(a, longest), _pieces(b, longest), spec.contact_nm)
     return [_surface(part) for part in (a, b) if len(part)]
 

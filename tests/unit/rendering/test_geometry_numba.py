@@ -25,16 +25,10 @@ NUMBA = NumbaGeometry()
 SMALL = GeometrySpec(half_extent_nm=1000.0, size_px=64)
 
 
-class TestOneThread(GeometryContract):
+class TestNumba(GeometryContract):
     @pytest.fixture
     def backend(self) -> GeometryBackend:
         return NUMBA
-
-
-class TestTwoThreads(GeometryContract):
-    @pytest.fixture
-    def backend(self) -> GeometryBackend:
-        return NumbaGeometry(threads=2)
 
 
 def soup(seed: int, count: int = 12) -> Surface:

@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from connectome.errors import GraphicsError, MissingPackageError
 from rendering.backend import GeometryBackend, best_geometry_backend
 from rendering.geometry import GeometrySpec, GeometryTensor
-from rendering.octarine_geometry import OctarineGeometry
-from rendering.probe import GraphicsReport
+from rendering.octarine_geometry import OctarineGeometry, gpu_found
+from rendering.probe import GraphicsReport, probe_graphics
 from rendering.rasteriser import NumbaGeometry
 from tests.unit.rendering.geometry_contract import SPEC, GeometryContract, box
 from tests.unit.rendering.real_pairs import HALF_EXTENT_NM, real_pairs
@@ -61,8 +62,6 @@ def test_a_lost_device_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     """An odd size of the view makes rows that are padded when they are read."""
     import wgpu
 
-    from connectome.errors import GraphicsError
-
     backend, spec = OctarineGeometry(), replace(SPEC, size_px=101)
     surface = box((-500, -400, -300), (200, 300, 400))
     before = backend.draw([surface], spec)
@@ -79,20 +78,36 @@ def test_a_lost_device_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("software", "works", "numba", "name"),
+    ("gpu", "works", "numba", "name"),
     [
-        (False, True, True, "octarine"),
-        (True, True, True, "numba"),
-        (False, False, True, "numba"),
-        (True, True, False, "octarine"),
+        (True, True, True, "octarine"),
+        (False, True, True, "numba"),
+        (True, False, True, "numba"),
+        (False, True, False, "octarine"),
     ],
 )
 def test_the_best_backend_is_the_gpu_or_numba(
-    monkeypatch: pytest.MonkeyPatch, software: bool, works: bool, numba: bool, name: str
+    monkeypatch: pytest.MonkeyPatch, gpu: bool, works: bool, numba: bool, name: str
 ) -> None:
-    report = GraphicsReport(works=works, software=software, reason="No driver.")
+    report = GraphicsReport(works=works, software=not gpu, reason="No driver.")
     monkeypatch.setattr("rendering.probe.probe_graphics", lambda: report)
+    monkeypatch.setattr("rendering.octarine_geometry.gpu_found", lambda: gpu)
     monkeypatch.setattr("rendering.rasteriser.numba_installed", lambda: numba)
     best_geometry_backend.cache_clear()
     assert best_geometry_backend().name == name
     best_geometry_backend.cache_clear()
+
+
+def test_without_numba_and_graphics_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    report = GraphicsReport(works=False, reason="No driver.")
+    monkeypatch.setattr("rendering.probe.probe_graphics", lambda: report)
+    monkeypatch.setattr("rendering.rasteriser.numba_installed", lambda: False)
+    best_geometry_backend.cache_clear()
+    with pytest.raises(MissingPackageError, match="No driver"):
+        best_geometry_backend()
+
+
+def test_the_adapters_are_told_apart_as_the_probe_does() -> None:
+    report = probe_graphics()
+    assert report.works
+    assert report.software or gpu_found()
