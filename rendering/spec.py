@@ -86,7 +86,7 @@ class RenderSpec:
     antialias: str = "soft"
     pixel_filter: str = "mitchell"
     crop_factor: float = 1.2
-    detail_px: float = 4.0
+    detail_px: float = 1.0
     neighbour_opacity: float = 0.35
     ink: float = 0.55
     ink_jump: float = 0.016

@@ -340,6 +340,25 @@ def test_octarine_draws_both_segments_of_a_site() -> None:
 
 
 @pytest.mark.render
+def test_a_neurite_three_pixels_thick_is_drawn_without_gaps() -> None:
+    ids = np.zeros((64, 64, 64), np.uint64)
+    for x in range(4, 60):
+        y, z = 32 + round(3 * np.sin(x / 6)), 32 + round(3 * np.cos(x / 9))
+        ids[z : z + 2, y : y + 2, x] = A
+    stack = ArrayDatastack(None, None, ids, (10, 10, 10))
+    rgb = PictureMaker(stack, render=SMALL).views(CENTER, A, None)["top"].rgb
+    assert rgb is not None
+    blue = rgb[..., 2].astype(int) > rgb[..., 0].astype(int) + 30
+    covered = blue[32:64].any(axis=0)
+    first, last = np.flatnonzero(covered)[[0, -1]]
+    assert last - first > 80
+    # The cross-hair's gap leaves the middle free; its strokes lie beside it.
+    strokes = [*range(37, 44), *range(52, 60)]
+    bare = [x for x in np.flatnonzero(~covered[first:last]) + first if x not in strokes]
+    assert bare == []
+
+
+@pytest.mark.render
 def test_without_any_driver_the_state_names_the_packages() -> None:
     code = (
         "from tests.unit.rendering.test_pictures import *\n"
