@@ -16,10 +16,10 @@ _SHADER = """
         return textureLoad(depthTex, clamp(at, vec2i(0, 0), last), 0);
     }
 
-    // How far a neighbour stands before this pixel, beyond what the slope explains.
+    // How far a neighbour stands before this pixel, beyond what the slope explains; at
+    // the rim, where the slope is not known, nothing.
     fn jump(here: f32, one: f32, other: f32) -> f32 {
-        let slope = select(other - here, 0.0, other >= 1.0);
-        return (here - one) - max(slope, 0.0);
+        return select((here - one) - max(other - here, 0.0), 0.0, other >= 1.0);
     }
 
     @fragment
