@@ -92,7 +92,7 @@ def test_pictures_come_and_fail(window: MainWindow, bench: FakeWorkbench, qtbot:
     assert grid.sentence == "No Vulkan driver."
     broken = failed_picture("top", 8.0, PictureState.MISSING_MESH, "B has no mesh.")
     whole = make_pictures(3)
-    partial = SitePictures({**whole.views, "top": broken}, whole.slices, None)
+    partial = SitePictures({**whole.views, "top": broken}, whole.slices)
     settle(window, bench, qtbot, pictures=partial, pictures_phase=Phase.PARTIAL, pictures_text="")
     assert grid.sentence == ""
     assert grid.tiles[2].accessibleName() == "top B has no mesh."
