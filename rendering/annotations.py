@@ -137,8 +137,9 @@ def _write_length(
     plain = text.replace("µ", "u")
     left, base = at[0] - draw.textlength(plain, font=font) / 2, at[1] - 0.24 * letter
     stroke = max(letter // 12, 1)
-    stem = left + draw.textlength(plain.partition("u")[0], font=font) + 0.09 * letter
-    tail = (stem, base - 0.3 * letter, stem + max(0.08 * letter, 1), base + 0.2 * letter)
+    stem = round(left + draw.textlength(plain.partition("u")[0], font=font) + 0.1 * letter)
+    thick = max(round(0.08 * letter), 1)
+    tail = (stem, base - 0.2 * letter, stem + thick - 1, base + 0.2 * letter)
     grown = (tail[0] - stroke, tail[1], tail[2] + stroke, tail[3] + stroke)
     if "µ" in text:
         draw.rectangle(grown, fill=halo)
