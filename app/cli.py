@@ -267,7 +267,9 @@ def export(
 def render(
     session: SessionFolder,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the pictures.")],
-    site: Annotated[str | None, typer.Option(metavar="ID", help="Which site.")] = None,
+    site: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Which site; several with --sheet.")
+    ] = None,
     size: Annotated[int, typer.Option(help="Width in pixels.", min=224, max=1024)] = 512,
     sheet: Annotated[
         bool, typer.Option("--sheet", help="Pages of many sites, in the order of the queue.")
@@ -279,21 +281,22 @@ def render(
     as_json: Json = False,
 ) -> None:
     """Write the pictures of a site, or a contact sheet of many, and how they were made."""
-    if sheet == (site is not None):
-        raise InputError("Say what to draw.", "Give either --site ID or --sheet.")
-    if site is not None:
+    sites = site or []
+    if not sheet:
         from app.services.rendering import render_site
 
-        summary = render_site(session, site, out, size_px=size)
+        if len(sites) != 1:
+            raise InputError("Say what to draw.", "Give one --site ID, or --sheet.")
+        summary = render_site(session, sites[0], out, size_px=size)
         for each in () if as_json else summary.missing:
             line = f"{each['picture']}: {each['state']}. {each['reason']}"
             console(to_stderr=True).print(line, markup=False, soft_wrap=True)
-        _show(f"Pictures of {site}", summary, as_json=as_json)
+        _show(f"Pictures of {summary.site}", summary, as_json=as_json)
         raise typer.Exit(summary.exit_code)
     from app.services.contact_sheet import render_sheet
 
     with progress_bar(quiet=as_json) as report:
-        pages = render_sheet(session, out, limit=limit, words=only, report=report)
+        pages = render_sheet(session, out, sites=sites, limit=limit, words=only, report=report)
     _show("Contact sheet", pages, as_json=as_json)
 
 

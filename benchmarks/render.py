@@ -38,7 +38,9 @@ _MEMORY_PAIRS = 2000
 _VIEW_PX = 512
 
 
-def render_rows(data: Path = PINKY40, pairs: int = PAIRS) -> Iterator[Measured]:
+def render_rows(
+    data: Path = PINKY40, pairs: int = PAIRS, memory_pairs: int = _MEMORY_PAIRS
+) -> Iterator[Measured]:
     """Measure the tensor, the views, and what 2,000 pairs leave in memory."""
     if not (data / "info").is_file():
         for measure, unit, goal in _PROMISED:
@@ -51,7 +53,7 @@ def render_rows(data: Path = PINKY40, pairs: int = PAIRS) -> Iterator[Measured]:
     yield from _tensor_rows(desk, chosen)
     yield from _view_rows(desk, chosen)
     yield Measured("load after", os.getloadavg()[0], "", note="processes that want to run")
-    yield memory_row(data, chosen, _MEMORY_PAIRS)
+    yield memory_row(data, chosen, memory_pairs)
 
 
 _TENSOR, _VIEWS = "tensor 3 × 7 × 224 × 224", f"three views at {_VIEW_PX} px"

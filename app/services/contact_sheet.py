@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.services.judging import SiteDesk
 from app.services.model import QueueRow
 from app.services.queue import Queue, row_of
-from app.services.rendering import SiteLook, desk_for, look_at, reading
+from app.services.rendering import SiteLook, desk_for, look_at, reading, unknown_site
 from connectome.errors import InputError
 from proofreading.catalogue import START
 from proofreading.files import storage_errors
@@ -43,17 +43,20 @@ def render_sheet(
     folder: Path,
     out: Path,
     *,
+    sites: Sequence[str] = (),
     limit: int | None = None,
     words: str = "",
     report: Callable[[str, float | None], None],
 ) -> SheetSummary:
-    """Write pages ``sheet-001.png`` … of sites in the order of the window's queue.
+    """Write pages ``sheet-001.png`` … of sites, for a person to leaf through.
 
     A page is on the disk as soon as it is full. Pictures that the datastack cannot have,
     because it has no microscopy, get no columns.
 
     Parameters
     ----------
+    sites : sequence of str
+        Only these, in this order; all in the order of the queue if empty.
     limit : int or None
         How many sites at most.
     words : str
@@ -63,7 +66,7 @@ def render_sheet(
     Raises
     ------
     InputError
-        If the session has no such sites.
+        If the session has no such sites, or not one of those that were named.
     SessionError, DatastackError
         If the session or its datastack cannot be opened.
     StorageError
@@ -73,7 +76,7 @@ def render_sheet(
     states: Counter[str] = Counter()
     files: list[str] = []
     with reading(folder) as (session, datastack):
-        wanted = _in_order(session, words)[:limit]
+        wanted = _wanted(_in_order(session, words), sites, folder)[:limit]
         if not wanted:
             raise _no_sites(folder, words)
         desk = desk_for(datastack, TILE_PX)
@@ -111,6 +114,16 @@ def _in_order(session: Session, words: str) -> list[QueueRow]:
         queue.set_answer(decision.site_id, decision.answer)
     queue.set_filter(words)
     return [queue.row(index) for index in range(len(queue))]
+
+
+def _wanted(rows: list[QueueRow], sites: Sequence[str], folder: Path) -> list[QueueRow]:
+    if not sites:
+        return rows
+    found = {row.site_id: row for row in rows}
+    for site_id in sites:
+        if site_id not in found:
+            raise unknown_site(site_id, folder)
+    return [found[site_id] for site_id in sites]
 
 
 def _looks(

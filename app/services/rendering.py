@@ -34,7 +34,15 @@ from rendering.trouble import Trouble, attempt
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
 
-__all__ = ["RenderSummary", "SiteLook", "desk_for", "look_at", "reading", "render_site"]
+__all__ = [
+    "RenderSummary",
+    "SiteLook",
+    "desk_for",
+    "look_at",
+    "reading",
+    "render_site",
+    "unknown_site",
+]
 
 _EXIT_CODES = {
     PictureState.NO_IMAGERY: 0,
@@ -147,10 +155,7 @@ def render_site(folder: Path, site_id: str, out: Path, *, size_px: int = 512) ->
     with reading(folder) as (session, datastack):
         site = session.catalogue.site(site_id)
         if site is None:
-            raise InputError(
-                f"There is no site {site_id} in {folder}.",
-                "Take an id from the window's queue or from a sheet (--sheet).",
-            )
+            raise unknown_site(site_id, folder)
         desk = desk_for(datastack, size_px)
         look = look_at(session, desk, site)
         told = _write_files(out, desk, look)
@@ -165,6 +170,14 @@ def render_site(folder: Path, site_id: str, out: Path, *, size_px: int = 512) ->
         record,
     )
     return RenderSummary(site.id, str(out), files, missing, round(time.monotonic() - started, 2))
+
+
+def unknown_site(site_id: str, folder: Path) -> InputError:
+    """Return the error for a site that a session does not have."""
+    return InputError(
+        f"There is no site {site_id} in {folder}.",
+        "Take an id from the window's queue or from a sheet (--sheet).",
+    )
 
 
 def _write_files(out: Path, desk: SiteDesk, look: SiteLook) -> dict[str, Plain]:

@@ -182,6 +182,10 @@ def test_sheets_follow_the_queue_beside_a_window(
     assert (every.sites, every.files) == (ROWS + 1, ("sheet-001.png", "sheet-002.png"))
     judged = render_sheet(folder, tmp_path / "judged", words="endpoint >0.5", report=quiet)
     assert judged.sites == 1
+    named = [sites[3].id, sites[1].id]
+    assert render_sheet(folder, tmp_path / "named", sites=named, report=quiet).sites == 2
+    with pytest.raises(InputError, match="no site nowhere"):
+        render_sheet(folder, out, sites=["nowhere"], report=quiet)
     with pytest.raises(InputError, match="junction"):
         render_sheet(folder, out, words="junction", report=quiet)
     assert every.states == {"ready": (ROWS + 1) * len(NAMES)}

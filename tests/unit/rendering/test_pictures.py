@@ -349,7 +349,7 @@ def test_a_neurite_three_pixels_thick_is_drawn_without_gaps() -> None:
     rgb = PictureMaker(stack, render=SMALL).views(CENTER, A, None)["top"].rgb
     assert rgb is not None
     blue = rgb[..., 2].astype(int) > rgb[..., 0].astype(int) + 30
-    covered = blue[32:64].any(axis=0)
+    covered: NDArray[np.bool_] = np.any(blue[32:64], axis=0)
     first, last = np.flatnonzero(covered)[[0, -1]]
     assert last - first > 80
     # The cross-hair's gap leaves the middle free; its strokes lie beside it.
