@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.space import PointNm
+from inference.datasets.folds import Fold
 from inference.datasets.pairs import Pairs
 from inference.datasets.volumes import TruthVolume
 from inference.judges.base import PairSample
@@ -83,9 +84,9 @@ def cut_views(
 
 
 def random_centers(
-    pairs: Pairs, rows: NDArray[np.int64], z: tuple[int, int], rng: np.random.Generator
+    pairs: Pairs, rows: NDArray[np.int64], fold: Fold, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return a random contact voxel for each row whose voxel falls into the sections ``z``.
+    """Return a random contact voxel for each row whose voxel lies in a training block.
 
     Returns
     -------
@@ -96,7 +97,7 @@ def random_centers(
     area = pairs.contacts.area[rows]
     chosen = first[rows] + (rng.random(len(rows)) * area).astype(np.int64)
     centers = pairs.contacts.faces[chosen].astype(np.int64)
-    kept = (centers[:, 0] >= z[0]) & (centers[:, 0] < z[1])
+    kept = fold.trains_at(centers[:, 0])
     return rows[kept], centers[kept]
 
 

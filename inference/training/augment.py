@@ -10,8 +10,12 @@ __all__ = ["augmented"]
 
 
 def augmented(pictures: Tensor, rng: torch.Generator) -> Tensor:
-    """Return pictures (n, 9, h, w) mirrored, turned, re-lit and with gaps between segments."""
-    changed = _turned(pictures, rng)
+    """Return pictures (n, 9, h, w) changed in every way that leaves the answer alone.
+
+    Mirrored and turned, re-lit, with gaps between segments; some as if the sections were
+    cut 30 to 50 nm thick, one missing or shifted.
+    """
+    changed = _sectioned(_turned(pictures, rng), rng)
     n, planes = changed.shape[0], changed.shape[1] // 3
     parts = changed.reshape(n, planes, 3, *changed.shape[2:]).clone()
     parts[:, :, 0] = _relit(parts[:, :, 0], rng)
@@ -40,6 +44,51 @@ def _turned(pictures: Tensor, rng: torch.Generator) -> Tensor:
     yz = torch.where(along_z, yz.flip(3), yz)
     swapped = torch.cat([xy.mT, yz.mT, xz.mT], dim=1)
     return torch.where(swap, swapped, torch.cat([xy, xz, yz], dim=1))
+
+
+def _sectioned(pictures: Tensor, rng: torch.Generator) -> Tensor:
+    """Show some pictures as if their sections were three to five pixels thick."""
+    n = pictures.shape[0]
+    thickness = torch.randint(3, 6, (n, 1, 1, 1), generator=rng)
+    thickness = torch.where(_coin(n, 0.35, rng), thickness, 1)
+    phase = int(torch.randint(0, 60, (1,), generator=rng))
+    xy, xz, yz = pictures[:, 0:3], pictures[:, 3:6], pictures[:, 6:9]
+    # z runs down in xz and to the left in yz: both are laid down, z from the top.
+    lying = torch.cat([xz, yz.mT], dim=1)
+    shown = lying
+    for pixels in (3, 4, 5):
+        shown = torch.where(thickness == pixels, _thick(lying, pixels, phase, rng), shown)
+    return torch.cat([xy, shown[:, 0:3], shown[:, 3:6].mT], dim=1)
+
+
+def _thick(lying: Tensor, pixels: int, phase: int, rng: torch.Generator) -> Tensor:
+    """Return planes (n, 6, z, w) as they look when sections are so many pixels thick.
+
+    Grey values are means over a section, interpolated between sections as a reader of
+    such a volume does; masks are those of the nearest section.
+    """
+    n, _, depth, width = lying.shape
+    shift = phase % pixels
+    padded = functional.pad(lying, (0, 0, shift, -(depth + shift) % pixels), mode="replicate")
+    sections = padded.reshape(n, 6, -1, pixels, width)
+    grey = _faulty(sections[:, [0, 3]].mean(dim=3), rng)
+    smooth = functional.interpolate(
+        grey, size=(padded.shape[2], width), mode="bilinear", align_corners=False
+    )
+    middle = sections[:, :, :, pixels // 2].repeat_interleave(pixels, dim=2)
+    middle[:, [0, 3]] = smooth
+    return middle[:, :, shift : shift + depth]
+
+
+def _faulty(grey: Tensor, rng: torch.Generator) -> Tensor:
+    """Lose one section of some pictures, and shift one of others sideways (n, 2, z, w)."""
+    n, _, count, _ = grey.shape
+    which = torch.randint(0, count, (n, 1, 1, 1), generator=rng)
+    there = torch.arange(count).reshape(1, 1, count, 1) == which
+    lost = there & _coin(n, 0.1, rng)
+    shifted = there & _coin(n, 0.1, rng)
+    moved = grey.roll(int(torch.randint(-4, 5, (1,), generator=rng)), dims=3)
+    return torch.where(lost, 0.0, torch.where(shifted, moved, grey))
 
 
 def _relit(grey: Tensor, rng: torch.Generator) -> Tensor:

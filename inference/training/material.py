@@ -108,8 +108,7 @@ def _near_and_far(
 
 
 def _block(fold: Fold, volume: TruthVolume) -> str:
-    low, high = fold.train_z
-    return f"z {low} to {min(high, volume.em.shape[0])}"
+    return f"z {fold.training_sections(volume.em.shape[0])}"
 
 
 def _coarse_views(
@@ -140,7 +139,7 @@ def _with_random_views(
     """Return rows and centres: the contact's middle, and random contact voxels of the block."""
     all_rows, all_centers = [rows], [pairs.contacts.center[rows]]
     for _ in range(extra):
-        chosen, centers = random_centers(pairs, rows, fold.train_z, rng)
+        chosen, centers = random_centers(pairs, rows, fold, rng)
         near = centers[:, 1] < border
         all_rows.append(chosen[near])
         all_centers.append(centers[near])

@@ -43,8 +43,8 @@ __all__ = ["PairTraining", "train_pairs"]
 
 Say = Callable[[str], None]
 
-EPOCHS = {"low": 12, "high": 18}
-"""Epochs per fold: the high block has fewer pairs, so about as many steps."""
+EPOCHS = {"low": 12, "high": 18, "middle": 20}
+"""Epochs per fold: where a block has fewer pairs, more, so about as many steps."""
 
 
 @dataclass(frozen=True)
@@ -182,17 +182,13 @@ def _record(volume: TruthVolume, fold: Fold, settings: PairTraining, pairs: int)
         dataset=volume.name,
         dataset_sha256=volume.sha256,
         fold=fold.name,
-        trained_on=f"contacts in sections {_sections(fold.train_z, depth)}",
-        must_not_be_tested_on=f"anything but contacts in sections {_sections(fold.test_z, depth)}",
+        trained_on=f"contacts in sections {fold.training_sections(depth)}",
+        must_not_be_tested_on=f"anything but contacts in sections {fold.test_sections(depth)}",
         pairs=pairs,
         seed=settings.loop.seed,
         epochs=settings.loop.epochs,
         licence=volume.licence,
     )
-
-
-def _sections(bounds: tuple[int, int], depth: int) -> str:
-    return f"{bounds[0]} to {min(bounds[1], depth) - 1}"
 
 
 def _held_out_metrics(

@@ -100,7 +100,7 @@ def test_folds_keep_thirty_two_sections_apart(volume: TruthVolume) -> None:
     assert z[FOLDS[0].train(pairs)].max() < 140
     assert z[FOLDS[0].test(pairs)].min() >= 172
     with pytest.raises(InputError, match="no fold"):
-        fold_named("middle")
+        fold_named("upside-down")
 
 
 def test_unseen_means_both_bodies(volume: TruthVolume) -> None:
