@@ -84,7 +84,7 @@ class SiteDesk:
         render, em, person_em = specs or specs_for(datastack)
         if judge is not None:
             # The judge refuses pictures of another kind, so its own spec is the one to make.
-            em = judge.manifest.pictures.em_spec()
+            em = judge.manifest.picture_spec.em_spec()
         self.maker = PictureMaker(datastack, render=render, em=em, person_em=person_em)
 
     def roots(self, site: Site, partner: Partner | None) -> tuple[int, int | None]:

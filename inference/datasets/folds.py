@@ -42,7 +42,7 @@ class Fold:
 
     def trains_at(self, z: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Tell which sections (n,) belong to a training block."""
-        return np.logical_or.reduce([_within(z, bounds) for bounds in self.train_z])
+        return np.asarray(np.logical_or.reduce([_within(z, bounds) for bounds in self.train_z]))
 
     def tests_at(self, z: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Tell which sections (n,) belong to the test block."""

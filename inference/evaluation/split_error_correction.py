@@ -148,7 +148,7 @@ def _chosen(models: Sequence[str] | None, volume: TruthVolume) -> list[ModelFold
 def _answers(judge: Judge, volume: TruthVolume, training: Pairs, pairs: Pairs) -> _Answers:
     fold = fold_named(judge.manifest.training.fold)
     rows = np.flatnonzero(fold.test(pairs))
-    spec = judge.manifest.pictures.em_spec()
+    spec = judge.manifest.picture_spec.em_spec()
     seen: dict[str, list[float]] = {"whole": [], "shapes": [], "blank": []}
     for begin in range(0, len(rows), _CHUNK):
         samples = [

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from connectome.datastack import Datastack
 from inference.models.manifest import ModelManifest
+from proofreading.sites import Site
+from proofreading.verdicts import FailedVerdict, Verdict
 from rendering.em import Slices
 
-__all__ = ["Judge", "Opinion", "PairSample"]
+__all__ = ["Identified", "Judge", "Opinion", "PairSample", "SiteJudge"]
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,8 @@ class Opinion:
     latency_ms: float
 
 
-class Judge(Protocol):
-    """A model that answers one task."""
+class Identified(Protocol):
+    """A model that says what it is."""
 
     @property
     def manifest(self) -> ModelManifest:
@@ -63,6 +66,25 @@ class Judge(Protocol):
     def provider(self) -> str:
         """What runs it, such as ``CUDA`` or ``CPU``."""
         ...
+
+
+class SiteJudge(Identified, Protocol):
+    """A model that answers one task about sites, however it looks at them."""
+
+    def judge_sites(
+        self, datastack: Datastack, sites: Sequence[Site]
+    ) -> list[Verdict | FailedVerdict]:
+        """Return the verdicts of every site, in the sites' order.
+
+        A task about pairs has one for each partner, in the site's order; a task about
+        one segment has one for the site, with no partner. What cannot be judged is a
+        `FailedVerdict`, never an exception.
+        """
+        ...
+
+
+class Judge(Identified, Protocol):
+    """A model that answers one task from pictures of pairs."""
 
     def judge(self, samples: Sequence[PairSample]) -> list[Opinion]:
         """Return one opinion per sample, in order.

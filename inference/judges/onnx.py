@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from connectome.errors import MissingPackageError, ModelError
 from inference.calibration import probabilities
 from inference.judges.base import Opinion, PairSample
-from inference.models.manifest import ModelManifest
+from inference.models.manifest import InputContract, ModelManifest
 from inference.models.registry import ModelFolder
 from inference.pictures import pack_pair, unpack_pairs
 
@@ -47,7 +47,7 @@ class OnnxJudge:
     def __init__(self, folder: ModelFolder, *, batch: int = 32, threads: int | None = None) -> None:
         self._manifest = folder.manifest
         self._batch = batch
-        self._spec_hash = folder.manifest.pictures.em_hash
+        self._spec_hash = folder.manifest.picture_spec.em_hash
         self._session = _open(folder.weights, threads or os.cpu_count() or 1)
         self._provider = _PROVIDERS.get(self._session.get_providers()[0], "CPU")
         statistics = folder.manifest.out_of_distribution
@@ -115,15 +115,21 @@ class OnnxJudge:
         return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
 
     def _warm_up(self) -> None:
-        size = self._manifest.input.size_px
-        channels = len(self._manifest.input.channels)
+        contract = self._manifest.input
+        if not isinstance(contract, InputContract):
+            raise _not_this_input(self._manifest)
+        shape = (1, len(contract.channels), contract.size_px, contract.size_px)
         try:
-            self._run(np.zeros((1, channels, size, size), np.float32))
+            self._run(np.zeros(shape, np.float32))
         except Exception as error:  # onnxruntime raises types of its own that it does not export
-            raise ModelError(
-                f"The model {self._manifest.id} does not take the input its manifest describes.",
-                "Restore the model folder from where it came, or train the model again.",
-            ) from error
+            raise _not_this_input(self._manifest) from error
+
+
+def _not_this_input(manifest: ModelManifest) -> ModelError:
+    return ModelError(
+        f"The model {manifest.id} does not take the input its manifest describes.",
+        "Restore the model folder from where it came, or train the model again.",
+    )
 
 
 def available_providers() -> tuple[str, ...]:

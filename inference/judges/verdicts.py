@@ -12,13 +12,15 @@ import numpy as np
 from connectome.datastack import Datastack, present_roots
 from connectome.errors import InputError, ProofdeskError
 from inference.calibration import candidate_probability
-from inference.judges.base import Judge, Opinion, PairSample
+from inference.judges.base import Identified, Judge, Opinion, PairSample
 from inference.judges.looks import contact_point, cut_at, look_again
+from inference.models.manifest import ModelManifest
 from proofreading.sites import Partner, Site
 from proofreading.verdicts import FailedVerdict, Provenance, Verdict
 from rendering.spec import EMSpec
 
 __all__ = [
+    "PicturesJudge",
     "code_version",
     "cut_pair",
     "failed",
@@ -35,6 +37,35 @@ def code_version() -> str:
         return version("proofdesk")
     except PackageNotFoundError:
         return "unknown"
+
+
+class PicturesJudge:
+    """The `SiteJudge` that shows pictures of every pair to a `Judge`.
+
+    Parameters
+    ----------
+    judge : Judge
+        What looks at the pictures.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+
+    @property
+    def manifest(self) -> ModelManifest:
+        """What the model is and what it was trained on."""
+        return self.judge.manifest
+
+    @property
+    def provider(self) -> str:
+        """What runs it."""
+        return self.judge.provider
+
+    def judge_sites(
+        self, datastack: Datastack, sites: Sequence[Site]
+    ) -> list[Verdict | FailedVerdict]:
+        """Return a verdict, or the reason for none, for every partner of every site."""
+        return judge_sites(self.judge, datastack, sites)
 
 
 def judge_site(judge: Judge, datastack: Datastack, site: Site) -> list[Verdict | FailedVerdict]:
@@ -63,7 +94,7 @@ def judge_sites(
     for site in sites:
         for partner in site.partners:
             try:
-                samples.append(cut_pair(datastack, partner, judge.manifest.pictures.em_spec()))
+                samples.append(cut_pair(datastack, partner, judge.manifest.picture_spec.em_spec()))
                 asked.append((site, partner))
             except ProofdeskError as error:
                 results[site.id, partner.supervoxel] = failed(judge, site, partner, error)
@@ -102,7 +133,7 @@ def cut_pair(datastack: Datastack, partner: Partner, spec: EMSpec) -> PairSample
     return cut_at(datastack, center, own, other, spec)
 
 
-def verdict(judge: Judge, site: Site, partner: Partner, opinion: Opinion) -> Verdict:
+def verdict(judge: Identified, site: Site, partner: Partner | None, opinion: Opinion) -> Verdict:
     """Return an opinion as a verdict on a candidate, with its complete provenance."""
     manifest = judge.manifest
     chance = np.array([opinion.probability])
@@ -110,7 +141,7 @@ def verdict(judge: Judge, site: Site, partner: Partner, opinion: Opinion) -> Ver
         model_id=manifest.id,
         weights_sha256=manifest.sha256,
         calibration_id=manifest.calibration.id,
-        picture_spec=manifest.pictures.em_hash,
+        picture_spec=manifest.input_hash,
         code_version=code_version(),
         provider=judge.provider,
         latency_ms=opinion.latency_ms,
@@ -120,7 +151,7 @@ def verdict(judge: Judge, site: Site, partner: Partner, opinion: Opinion) -> Ver
     return Verdict(
         site_id=site.id,
         task=manifest.task,
-        partner_supervoxel=partner.supervoxel,
+        partner_supervoxel=None if partner is None else partner.supervoxel,
         probability=float(candidate_probability(chance, manifest.calibration)[0]),
         raw_score=opinion.raw_score,
         made_at=datetime.now(UTC),
@@ -128,12 +159,14 @@ def verdict(judge: Judge, site: Site, partner: Partner, opinion: Opinion) -> Ver
     )
 
 
-def failed(judge: Judge, site: Site, partner: Partner, error: ProofdeskError) -> FailedVerdict:
+def failed(
+    judge: Identified, site: Site, partner: Partner | None, error: ProofdeskError
+) -> FailedVerdict:
     """Return an error as a state of the site."""
     return FailedVerdict(
         site_id=site.id,
         task=judge.manifest.task,
-        partner_supervoxel=partner.supervoxel,
+        partner_supervoxel=None if partner is None else partner.supervoxel,
         reason=error.message,
         hint=error.hint,
         made_at=datetime.now(UTC),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,11 @@ from rendering.spec import EMSpec
 
 __all__ = [
     "MANIFEST_NAME",
+    "Block",
     "Calibration",
+    "FeaturesContract",
     "InputContract",
+    "Isotonic",
     "ModelManifest",
     "OutOfDistribution",
     "PictureSpec",
@@ -38,13 +41,28 @@ class _Strict(BaseModel):
 
 
 class InputContract(_Strict):
-    """The tensor that the model takes."""
+    """The tensor of pictures that the model takes, shape (n, channels, size, size)."""
 
+    kind: Literal["pictures"] = "pictures"
     name: str = "pictures"
     channels: tuple[str, ...]
     size_px: int
     dtype: str = "float32"
     normalisation: str
+
+
+class FeaturesContract(_Strict):
+    """The table of numbers that the model takes, shape (n, features).
+
+    `spec_hash` is the hash of everything that decides what the numbers mean; a judge
+    refuses features made another way.
+    """
+
+    kind: Literal["features"] = "features"
+    name: str = "features"
+    features: tuple[str, ...]
+    spec_hash: str
+    dtype: str = "float32"
 
 
 class PictureSpec(_Strict):
@@ -71,8 +89,18 @@ class PictureSpec(_Strict):
         return self
 
 
+class Isotonic(_Strict):
+    """A monotone curve from ``sigmoid(logit / temperature)`` to a probability.
+
+    Both (k,), rising; linear between the points, constant beyond them.
+    """
+
+    said: tuple[float, ...]
+    was: tuple[float, ...]
+
+
 class Calibration(_Strict):
-    """How a logit becomes a probability: ``sigmoid(logit / temperature)``.
+    """How a logit becomes a probability: ``sigmoid(logit / temperature)``, then a curve if any.
 
     `yes_share` is the share of yes among the pairs the temperature was fitted on, and
     `candidate_yes_share` that among touching segments of an automatic segmentation in
@@ -85,6 +113,7 @@ class Calibration(_Strict):
     temperature: float = Field(gt=0)
     samples: int = Field(ge=1)
     held_out: str
+    isotonic: Isotonic | None = None
     yes_share: float = Field(gt=0, lt=1)
     candidate_yes_share: float = Field(gt=0, lt=1)
 
@@ -107,14 +136,31 @@ class OutOfDistribution(_Strict):
         return np.asarray(self.mean), np.asarray(self.precision)
 
 
+class Block(_Strict):
+    """A box in nm of the dataset's own grid, xyz; low end included, high end not."""
+
+    low_nm: tuple[float, float, float]
+    high_nm: tuple[float, float, float]
+
+    def holds(self, point_nm: tuple[float, float, float]) -> bool:
+        """Tell whether a point lies in the box."""
+        inside = zip(self.low_nm, point_nm, self.high_nm, strict=True)
+        return all(low <= value < high for low, value, high in inside)
+
+
 class TrainingRecord(_Strict):
-    """What the weights were made of."""
+    """What the weights were made of.
+
+    Inside `held_out_blocks` of the dataset of this hash (and of no other part of it) an
+    answer is an honest test. Where the whole dataset was trained on, there are none.
+    """
 
     dataset: str
     dataset_sha256: str
     fold: str
     trained_on: str
     must_not_be_tested_on: str
+    held_out_blocks: tuple[Block, ...] = ()
     pairs: int
     seed: int
     epochs: int
@@ -130,15 +176,15 @@ class ModelManifest(_Strict):
         If a field is missing, unknown or of the wrong type.
     """
 
-    schema_version: int = Field(default=1, ge=1, le=1)
+    schema_version: int = Field(default=2, ge=1, le=2)
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     task: Task
     file: str = "model.onnx"
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     onnx_opset: int
     parameters: int
-    input: InputContract
-    pictures: PictureSpec
+    input: Annotated[InputContract | FeaturesContract, Field(discriminator="kind")]
+    pictures: PictureSpec | None
     labels: tuple[str, ...]
     calibration: Calibration
     out_of_distribution: OutOfDistribution | None = None
@@ -146,6 +192,43 @@ class ModelManifest(_Strict):
     metrics: dict[str, float] = Field(default_factory=dict)
     licence: str
     code_version: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _version_1_took_pictures(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and isinstance(fields.get("input"), dict):
+            return {**fields, "input": {"kind": "pictures", **fields["input"]}}
+        return fields
+
+    @model_validator(mode="after")
+    def _pictures_are_stated(self) -> Self:
+        if (self.input.kind == "pictures") != (self.pictures is not None):
+            msg = "a model of pictures states their EMSpec, one of features does not"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def picture_spec(self) -> PictureSpec:
+        """The pictures that the model takes.
+
+        Raises
+        ------
+        ModelError
+            If it takes none.
+        """
+        if self.pictures is None:
+            raise ModelError(
+                f"The model {self.id} takes numbers, not pictures.",
+                "Name a model whose manifest has the input kind `pictures`.",
+            )
+        return self.pictures
+
+    @property
+    def input_hash(self) -> str:
+        """What stands in a verdict's provenance for the input: EMSpec or feature spec."""
+        if isinstance(self.input, FeaturesContract):
+            return self.input.spec_hash
+        return self.picture_spec.em_hash
 
 
 def read_manifest(folder: Path) -> ModelManifest:

@@ -112,7 +112,8 @@ def test_unseen_means_both_bodies(volume: TruthVolume) -> None:
 
 def test_random_centers_stay_in_their_block(volume: TruthVolume) -> None:
     pairs = watershed_pairs(volume)
-    rows, centers = random_centers(pairs, np.arange(len(pairs)), (0, 140), np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    rows, centers = random_centers(pairs, np.arange(len(pairs)), FOLDS[0], rng)
     assert 0 < len(rows) < len(pairs)
     assert centers[:, 0].max() < 140
 

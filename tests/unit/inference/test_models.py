@@ -26,7 +26,7 @@ def _copy(model: ModelFolder, folder: Path, name: str, **changes: Any) -> Path:
 
 def test_a_manifest_survives_being_written(small_model: ModelFolder) -> None:
     assert read_manifest(small_model.path) == small_model.manifest
-    assert small_model.manifest.pictures.em_spec() == EMSpec(half_extent_nm=160.0, size_px=32)
+    assert small_model.manifest.picture_spec.em_spec() == EMSpec(half_extent_nm=160.0, size_px=32)
     assert small_model.manifest.training.trained_on == "contacts in sections 0 to 139"
 
 
@@ -99,4 +99,4 @@ def test_bundled_models_are_whole_and_small() -> None:
     for path, manifest in bundled:
         assert isinstance(manifest, ModelManifest)
         assert find_model(str(path)).weights.stat().st_size < 15_000_000
-        assert manifest.pictures.em_spec() == EMSpec()
+        assert manifest.picture_spec.em_spec() == EMSpec()

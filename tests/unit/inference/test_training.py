@@ -113,7 +113,7 @@ def test_the_bundled_model_beats_chance_on_pairs_it_never_saw() -> None:
     pairs = watershed_pairs(volume)
     test = np.flatnonzero(fold_named(judge.manifest.training.fold).test(pairs))
     rows = np.random.default_rng(0).choice(test, 80, replace=False)
-    spec = judge.manifest.pictures.em_spec()
+    spec = judge.manifest.picture_spec.em_spec()
     samples = [pair_sample(volume, pairs, int(i), pairs.contacts.center[i], spec) for i in rows]
     answers = np.array([opinion.probability for opinion in judge.judge(samples)])
     # Chance would have to be lucky beyond one in a thousand to reach this with 80 pairs.
