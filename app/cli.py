@@ -181,16 +181,25 @@ def detect(
 def judge(
     session: SessionFolder,
     model: Annotated[
-        str | None, typer.Option(help="Model id or folder; the bundled one if absent.")
+        list[str] | None,
+        typer.Option(help="Model id or folder, several; the bundled ones if absent."),
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Retry failed verdicts too.")] = False,
+    held_out: Annotated[
+        bool,
+        typer.Option(
+            "--held-out", help="Each model judges only where it was not trained, to be tested."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Let the model give its verdict on every site that has none."""
+    """Let the models give their verdicts on every site that has none."""
     from app.services.judging import judge_session
 
     with progress_bar(quiet=as_json) as report:
-        summary = judge_session(session, model=model, again=again, report=report)
+        summary = judge_session(
+            session, models=tuple(model or ()), again=again, held_out=held_out, report=report
+        )
     _show("Verdicts", summary, as_json=as_json)
 
 

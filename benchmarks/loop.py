@@ -46,9 +46,7 @@ def loop_rows() -> Iterator[Measured]:
         before = score_folder(out)
         found, seconds = _timed(lambda: detect_into(str(out), session, report=_quiet))
         yield Measured("detect", found.sites / seconds, "sites/s", n=found.sites)
-        judged, seconds = _timed(
-            lambda: judge_session(session, model=None, again=False, report=_quiet)
-        )
+        judged, seconds = _timed(lambda: judge_session(session, report=_quiet))
         yield Measured("judge", judged.sites_judged / seconds, "sites/s", n=judged.sites_judged)
         decide_automatically(session, accept_above=0.9, reject_below=0.0, unlock=True)
         sent, seconds = _timed(

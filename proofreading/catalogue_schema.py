@@ -20,9 +20,7 @@ MAIN_TASK: dict[SiteKind, Task] = {
 }
 """The question whose probability stands for a site of each kind."""
 
-PAIR_TASKS = frozenset(
-    {Task.SPLIT_ERROR_IDENTIFICATION, Task.SPLIT_ERROR_CORRECTION, Task.PARTNER_CHOICE}
-)
+PAIR_TASKS = frozenset({Task.SPLIT_ERROR_CORRECTION, Task.PARTNER_CHOICE})
 """Questions about a pair: they need a site with at least one partner."""
 
 _MERGE_TASKS = frozenset(
@@ -65,8 +63,10 @@ def create(connection: sqlite3.Connection) -> None:
 
 def kinds_for(task: Task) -> tuple[SiteKind, ...]:
     """Return the kinds of site that a task can be asked of."""
-    if task in PAIR_TASKS or task is Task.ENDPOINT_LOCALIZATION:
+    if task in PAIR_TASKS:
         return (SiteKind.ENDPOINT, SiteKind.CONTACT)
+    if task in (Task.SPLIT_ERROR_IDENTIFICATION, Task.ENDPOINT_LOCALIZATION):
+        return (SiteKind.ENDPOINT,)
     if task in _MERGE_TASKS:
         return (SiteKind.JUNCTION, SiteKind.BOTTLENECK)
     return tuple(SiteKind)

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.services.opening import open_session
+from app.services.panel import Panel, held_out_batches, judge_batches
 from connectome.datastack import present_roots
 from connectome.opening import open_datastack
 from connectome.space import PointNm
 from inference.judges.looks import contact_point
-from inference.judges.verdicts import judge_sites
-from proofreading.sites import Partner, Site, SiteKind
-from proofreading.verdicts import FailedVerdict, Task, Verdict
+from proofreading.sites import Partner, Site
+from proofreading.verdicts import FailedVerdict, Verdict
 from rendering.pictures import PictureMaker, SitePictures
 from rendering.presets import Specs, specs_for
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
-    from inference.judges.base import Judge
-    from proofreading.catalogue import Catalogue
-    from proofreading.session import Session
 
-__all__ = ["JudgingSummary", "SiteDesk", "judge_batches", "judge_session", "load_judge"]
-
-BATCH_SITES = 8
-AHEAD = 256
-"""How far to look ahead for sites that matter more."""
-BEFORE_LOOKING_ANEW = 32
+__all__ = ["JudgingSummary", "SiteDesk", "judge_session", "load_panel"]
 
 
 @dataclass(frozen=True)
@@ -46,8 +38,8 @@ class JudgingSummary:
     sites_per_second: float
 
 
-def load_judge(model: str | None) -> Judge:
-    """Load a judge for pairs: the bundled model, or one by id or folder.
+def load_panel(models: Sequence[str] = ()) -> Panel:
+    """Load the bundled judges, or those of these ids or folders.
 
     Raises
     ------
@@ -56,11 +48,10 @@ def load_judge(model: str | None) -> Judge:
     MissingPackageError
         If onnxruntime is not installed.
     """
-    from inference.judges.onnx import OnnxJudge
-    from inference.models.registry import default_model, find_model
+    from inference.judges.registry import default_judges, site_judge
+    from inference.models.registry import find_model
 
-    folder = find_model(model) if model else default_model(Task.SPLIT_ERROR_CORRECTION)
-    return OnnxJudge(folder)
+    return Panel([site_judge(find_model(m)) for m in models] if models else default_judges())
 
 
 class SiteDesk:
@@ -70,21 +61,20 @@ class SiteDesk:
     ----------
     datastack : Datastack
         Where voxels, meshes and present roots come from.
-    judge : Judge or None
-        None still makes pictures.
+    panel : Panel
+        Its judges; an empty one still makes pictures.
     specs : Specs or None
         The pictures to make, if not those that fit the datastack.
     """
 
     def __init__(
-        self, datastack: Datastack, judge: Judge | None, specs: Specs | None = None
+        self, datastack: Datastack, panel: Panel | None = None, specs: Specs | None = None
     ) -> None:
         self._datastack = datastack
-        self._judge = judge
+        self._panel = panel or Panel(())
         render, em, person_em = specs or specs_for(datastack)
-        if judge is not None:
-            # The judge refuses pictures of another kind, so its own spec is the one to make.
-            em = judge.manifest.picture_spec.em_spec()
+        # A judge refuses pictures of another kind, so its own spec is the one to make.
+        em = self._panel.em_spec or em
         self.maker = PictureMaker(datastack, render=render, em=em, person_em=person_em)
 
     def roots(self, site: Site, partner: Partner | None) -> tuple[int, int | None]:
@@ -109,34 +99,30 @@ class SiteDesk:
         return self.maker.make(self.center_nm(site, partner, roots), *roots)
 
     def judge(self, sites: Sequence[Site]) -> list[Verdict | FailedVerdict]:
-        """Return a verdict, or the reason for none, for every partner of every site."""
-        if self._judge is None:
-            return []
-        return judge_sites(self._judge, self._datastack, sites)
-
-
-def judge_batches(
-    desk: SiteDesk, judge: Judge, catalogue: Catalogue
-) -> Iterator[list[Verdict | FailedVerdict]]:
-    """Judge every site without a verdict of this model, store each batch, then yield it."""
-    manifest = judge.manifest
-    while waiting := catalogue.unjudged(manifest.task, manifest.id, limit=AHEAD):
-        # Tips where the neurite merely leaves the volume come last in the queue too.
-        waiting.sort(key=lambda site: site.at_volume_face)
-        for begin in range(0, min(len(waiting), BEFORE_LOOKING_ANEW), BATCH_SITES):
-            results = desk.judge(waiting[begin : begin + BATCH_SITES])
-            catalogue.add_verdicts(results)
-            yield results
+        """Return what the judges say, or why they do not, about every site."""
+        return self._panel.judge(self._datastack, sites)
 
 
 def judge_session(
     folder: Path,
     *,
-    model: str | None,
-    again: bool,
+    models: Sequence[str] = (),
+    again: bool = False,
+    held_out: bool = False,
     report: Callable[[str, float | None], None],
 ) -> JudgingSummary:
-    """Judge the sites of a session that have no verdict of the model.
+    """Judge the sites of a session that have no verdict yet.
+
+    Parameters
+    ----------
+    models : sequence of str
+        Ids or folders instead of the bundled judges.
+    again : bool
+        Retry what failed.
+    held_out : bool
+        Let every model judge only where its manifest says that it is an honest test:
+        several models of one task, trained on different blocks, then cover a volume that
+        they were trained on themselves.
 
     Raises
     ------
@@ -145,37 +131,35 @@ def judge_session(
     """
     started = time.monotonic()
     with open_session(folder, role="worker") as session:
-        judge = load_judge(model)
+        panel = load_panel(models)
         if again:
             session.catalogue.retry()
         datastack = open_datastack(session.info.datastack_address)
         try:
-            results = _judge_all(session, SiteDesk(datastack, judge), judge, report)
+            batches = held_out_batches if held_out else judge_batches
+            results: list[Verdict | FailedVerdict] = []
+            done = 0
+            for batch in batches(panel, datastack, session.catalogue):
+                results += batch
+                done += len({result.site_id for result in batch})
+                by_kind = session.catalogue.counts().by_kind
+                report("judging", min(1.0, done / max(panel.questions(by_kind), 1)))
         finally:
             datastack.close()
-    seconds = time.monotonic() - started
+    return _summary(panel, results, time.monotonic() - started)
+
+
+def _summary(
+    panel: Panel, results: list[Verdict | FailedVerdict], seconds: float
+) -> JudgingSummary:
     sites = len({result.site_id for result in results})
     failed = sum(isinstance(result, FailedVerdict) for result in results)
     return JudgingSummary(
-        model=judge.manifest.id,
-        provider=judge.provider,
+        model=", ".join(judge.manifest.id for judge in panel.judges),
+        provider=panel.main.provider if panel.main is not None else "",
         sites_judged=sites,
         verdicts=len(results) - failed,
         failed=failed,
         seconds=round(seconds, 2),
-        sites_per_second=round(sites / seconds, 2),
+        sites_per_second=round(sites / max(seconds, 1e-9), 2),
     )
-
-
-def _judge_all(
-    session: Session,
-    desk: SiteDesk,
-    judge: Judge,
-    report: Callable[[str, float | None], None],
-) -> list[Verdict | FailedVerdict]:
-    results: list[Verdict | FailedVerdict] = []
-    for batch in judge_batches(desk, judge, session.catalogue):
-        results += batch
-        counts = session.catalogue.counts()
-        report("judging", counts.judged / max(counts.by_kind[SiteKind.ENDPOINT], 1))
-    return results

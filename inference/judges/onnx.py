@@ -101,9 +101,7 @@ class OnnxJudge:
             yield Opinion(float(chance[row]), float(logit), distance, each_ms)
 
     def _run(self, pictures: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-        logits, features = self._session.run(
-            ["logits", "features"], {self._manifest.input.name: pictures}
-        )
+        logits, features = self._session.run(["logits", "features"], {"pictures": pictures})
         return logits, features
 
     def _strangeness(self, features: NDArray[Any]) -> NDArray[np.float64] | None:

@@ -25,6 +25,8 @@ __all__ = [
     "FeaturesContract",
     "InputContract",
     "Isotonic",
+    "Member",
+    "MembersContract",
     "ModelManifest",
     "OutOfDistribution",
     "PictureSpec",
@@ -63,6 +65,28 @@ class FeaturesContract(_Strict):
     features: tuple[str, ...]
     spec_hash: str
     dtype: str = "float32"
+
+
+class Member(_Strict):
+    """A model of an ensemble: its id, the hash of its weights, and what its logit counts."""
+
+    id: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    weight: float
+
+
+class MembersContract(_Strict):
+    """The models that an ensemble asks: ``logit = bias + sum(weight * member's logit)``.
+
+    The first ranks every pair. Only pairs to which it gives a logit between `look_from`
+    and `look_to` are shown to the others; for the rest its own calibrated answer stands.
+    """
+
+    kind: Literal["members"] = "members"
+    members: tuple[Member, ...] = Field(min_length=2)
+    bias: float
+    look_from: float
+    look_to: float
 
 
 class PictureSpec(_Strict):
@@ -183,7 +207,9 @@ class ModelManifest(_Strict):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     onnx_opset: int
     parameters: int
-    input: Annotated[InputContract | FeaturesContract, Field(discriminator="kind")]
+    input: Annotated[
+        InputContract | FeaturesContract | MembersContract, Field(discriminator="kind")
+    ]
     pictures: PictureSpec | None
     labels: tuple[str, ...]
     calibration: Calibration
@@ -203,7 +229,7 @@ class ModelManifest(_Strict):
     @model_validator(mode="after")
     def _pictures_are_stated(self) -> Self:
         if (self.input.kind == "pictures") != (self.pictures is not None):
-            msg = "a model of pictures states their EMSpec, one of features does not"
+            msg = "a model of pictures states their EMSpec, and no other model does"
             raise ValueError(msg)
         return self
 
@@ -228,6 +254,8 @@ class ModelManifest(_Strict):
         """What stands in a verdict's provenance for the input: EMSpec or feature spec."""
         if isinstance(self.input, FeaturesContract):
             return self.input.spec_hash
+        if isinstance(self.input, MembersContract):
+            return "+".join(member.sha256[:8] for member in self.input.members)
         return self.picture_spec.em_hash
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.services.detecting import DETECTED, detect_batches
-from app.services.judging import SiteDesk, judge_batches, load_judge
+from app.services.judging import SiteDesk, load_panel
 from app.services.opening import open_session
+from app.services.panel import Panel, judge_batches
 from app.services.worker.messages import (
     Changed,
     JobDone,
@@ -19,8 +20,7 @@ from app.services.worker.messages import (
 )
 from connectome.errors import ProofdeskError
 from connectome.opening import open_datastack
-from inference.judges.base import Judge
-from proofreading.sites import Partner, Site, SiteKind
+from proofreading.sites import Partner, Site
 
 __all__ = ["Shop"]
 
@@ -43,7 +43,7 @@ class Shop:
         self._datastack = open_datastack(address)
         self._session = open_session(session, datastack=self._datastack, role="worker")
         self._desk: SiteDesk | None = None
-        self._judge: Judge | None = None
+        self._panel = Panel(())
 
     def close(self) -> None:
         """Close the session and the datastack."""
@@ -68,16 +68,18 @@ class Shop:
 
     def judge_all(self, *, again: bool) -> Iterator[None]:
         """Judge sites; a step is one batch."""
-        desk = self._ready()
-        if self._judge is None:
+        self._ready()
+        if self._panel.main is None:
             self.send(JobDone("judge", "no model"))
             return
         if again:
             self._session.catalogue.retry()
-        for _batch in judge_batches(desk, self._judge, self._session.catalogue):
+        done = 0
+        for batch in judge_batches(self._panel, self._datastack, self._session.catalogue):
             self.send(Changed())
             counts = self._session.catalogue.counts()
-            fraction = counts.judged / max(counts.by_kind[SiteKind.ENDPOINT], 1)
+            done += len({result.site_id for result in batch})
+            fraction = done / max(self._panel.questions(counts.by_kind), 1)
             self.send(JobProgress("judge", f"judging · {counts.judged:,}", min(fraction, 1.0)))
             yield
         self.send(JobDone("judge", f"{self._session.catalogue.counts().judged:,} sites judged"))
@@ -95,11 +97,11 @@ class Shop:
             self._answer(look, None, f"{error.message} {error.hint}".strip())
 
     def _judge_now(self, site: Site) -> None:
-        desk = self._ready()
-        if self._judge is None or not site.partners:
-            return
-        if not self._session.catalogue.verdicts(site.id):
-            self._session.catalogue.add_verdicts(desk.judge([site]))
+        self._ready()
+        waiting = self._panel.without_verdict(self._session.catalogue, site)
+        if waiting.judges:
+            results = waiting.judge(self._datastack, [site])
+            self._session.catalogue.add_verdicts(results)
             self.send(Changed())
 
     def _make_pictures(self, look: Look, site: Site) -> None:
@@ -116,10 +118,11 @@ class Shop:
         """Load the judge once; without one, pictures are still made."""
         if self._desk is None:
             try:
-                self._judge = load_judge(None)
-                manifest = self._judge.manifest
-                self.send(JudgeReady(manifest.id, self._judge.provider))
+                self._panel = load_panel()
+                if self._panel.main is not None:
+                    main = self._panel.main
+                    self.send(JudgeReady(main.manifest.id, main.provider))
             except ProofdeskError as error:
                 self.send(JudgeReady("", "", f"{error.message} {error.hint}".strip()))
-            self._desk = SiteDesk(self._datastack, self._judge)
+            self._desk = SiteDesk(self._datastack, self._panel)
         return self._desk
