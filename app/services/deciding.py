@@ -63,6 +63,7 @@ class AutomaticSummary:
     rejected: int
     left_open: int
     left_unusual: int
+    same_pair: int
     unlocked_by: str
 
 
@@ -88,7 +89,8 @@ def decide_automatically(
 ) -> AutomaticSummary:
     """Accept the sites above one probability and reject those below another.
 
-    Sites that have an answer keep it. The pair accepted is the most probable partner's.
+    Sites that have an answer keep it. The pair accepted is the most probable partner's;
+    a pair of segments that several sites name is accepted once, at its most probable one.
     Sites whose pictures are unusual for the model (beyond the 95th percentile of its own
     held-out pairs) are left to the person, however sure the model is.
 
@@ -119,16 +121,22 @@ def _decide(
 ) -> AutomaticSummary:
     answering = Answering(decider=Decider.AUTOMATIC)
     counts = {Answer.ACCEPT: 0, Answer.REJECT: 0}
-    judged = unusual = 0
+    judged = unusual = again = 0
+    seen: set[frozenset[int]] = set()
     for site, partner, verdict in _judged_open_sites(session):
         judged += 1
         answer = _answer(verdict.probability, accept_above, reject_below)
         if answer is None:
             continue
+        pair = frozenset({site.root, partner.root})
+        if answer is Answer.ACCEPT and pair in seen:
+            again += 1
+            continue
         if _is_unusual(verdict):
             unusual += 1
             continue
         counts[answer] += 1
+        seen.add(pair)
         events = answering.decide(
             site, partner, answer, verdict=verdict, reason=f"automatic, {reason}"
         )
@@ -138,8 +146,9 @@ def _decide(
         judged=judged,
         accepted=counts[Answer.ACCEPT],
         rejected=counts[Answer.REJECT],
-        left_open=judged - decided - unusual,
+        left_open=judged - decided - unusual - again,
         left_unusual=unusual,
+        same_pair=again,
         unlocked_by=reason,
     )
 
@@ -167,10 +176,15 @@ def _usual_distance(model_id: str) -> float | None:
 
 
 def _judged_open_sites(session: Session) -> Iterator[tuple[Site, Partner, Verdict]]:
-    for site in session.catalogue.sites(SiteKind.ENDPOINT):
-        verdict = session.catalogue.best_verdict(site.id)
-        if verdict is None or session.ledger.state.decision(site.id) is not None:
-            continue
-        for partner in site.partners:
-            if partner.supervoxel == verdict.partner_supervoxel:
-                yield site, partner, verdict
+    """Yield open pairs with their verdicts, the most probable first."""
+    found = []
+    for kind in (SiteKind.CONTACT, SiteKind.ENDPOINT):
+        for site in session.catalogue.sites(kind):
+            verdict = session.catalogue.best_verdict(site.id)
+            if verdict is None or session.ledger.state.decision(site.id) is not None:
+                continue
+            for partner in site.partners:
+                if partner.supervoxel == verdict.partner_supervoxel:
+                    found.append((site, partner, verdict))
+    found.sort(key=lambda each: -each[2].probability)
+    yield from found
