@@ -8,11 +8,11 @@ from proofreading.ledger.database import schema_version, set_schema_version, tra
 from proofreading.sites import SiteKind
 from proofreading.verdicts import Task
 
-__all__ = ["MAIN_TASK", "PAIR_TASKS", "SCHEMA_VERSION", "create", "kinds_for"]
+__all__ = ["PAIR_TASKS", "SCHEMA_VERSION", "create", "kinds_for", "main_task"]
 
 SCHEMA_VERSION = 1
 
-MAIN_TASK: dict[SiteKind, Task] = {
+_MAIN_TASK: dict[SiteKind, Task] = {
     SiteKind.ENDPOINT: Task.SPLIT_ERROR_CORRECTION,
     SiteKind.CONTACT: Task.SPLIT_ERROR_CORRECTION,
     SiteKind.JUNCTION: Task.MERGE_ERROR_IDENTIFICATION,
@@ -59,6 +59,16 @@ def create(connection: sqlite3.Connection) -> None:
         for statement in _TABLES:
             connection.execute(statement)
         set_schema_version(connection, SCHEMA_VERSION)
+
+
+def main_task(kind: SiteKind, partners: int) -> Task:
+    """Return the question whose answer stands for a site.
+
+    A tip without a partner can only be asked whether it ends.
+    """
+    if kind is SiteKind.ENDPOINT and partners == 0:
+        return Task.SPLIT_ERROR_IDENTIFICATION
+    return _MAIN_TASK[kind]
 
 
 def kinds_for(task: Task) -> tuple[SiteKind, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from connectome.errors import SessionError
-from proofreading.catalogue_schema import MAIN_TASK
+from proofreading.catalogue_schema import main_task
 from proofreading.ledger.codec import to_json
 from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Verdict
@@ -95,7 +95,7 @@ def _insert_failure(db: sqlite3.Connection, failure: FailedVerdict) -> None:
 
 def _rescore(db: sqlite3.Connection, site_id: str) -> bool:
     """Work out a site's score again and tell whether it changed."""
-    task = MAIN_TASK[_kind(db, site_id)].value
+    task = main_task(*_kind(db, site_id)).value
     best = db.execute(
         "SELECT probability, partner, verdict FROM newest WHERE site_id = ? AND task = ? "
         "ORDER BY probability DESC, partner LIMIT 1",
@@ -118,13 +118,14 @@ def _rescore(db: sqlite3.Connection, site_id: str) -> bool:
     return True
 
 
-def _kind(db: sqlite3.Connection, site_id: str) -> SiteKind:
-    row = db.execute("SELECT kind FROM sites WHERE id = ?", (site_id,)).fetchone()
+def _kind(db: sqlite3.Connection, site_id: str) -> tuple[SiteKind, int]:
+    """Return a site's kind and its number of partners."""
+    row = db.execute("SELECT kind, partners FROM sites WHERE id = ?", (site_id,)).fetchone()
     if row is None:
         raise SessionError(
             f"There is no site {site_id} in this session.", "Detect its sites first."
         )
-    return SiteKind(row[0])
+    return SiteKind(row[0]), int(row[1])
 
 
 def _question(result: Verdict | FailedVerdict) -> tuple[str, str, str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from inference.tasks import words
-from proofreading.sites import Site, SiteKind
+from proofreading.catalogue_schema import main_task
+from proofreading.sites import Site
 from proofreading.verdicts import Task
 
 __all__ = ["question_of", "task_of"]
@@ -11,9 +12,7 @@ __all__ = ["question_of", "task_of"]
 
 def task_of(site: Site) -> Task:
     """Return the task of a site: a tip with a partner asks about the pair."""
-    if site.kind in (SiteKind.JUNCTION, SiteKind.BOTTLENECK):
-        return Task.MERGE_ERROR_IDENTIFICATION
-    return Task.SPLIT_ERROR_CORRECTION if site.partners else Task.SPLIT_ERROR_IDENTIFICATION
+    return main_task(site.kind, len(site.partners))
 
 
 def question_of(site: Site) -> str:
