@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from app.commands.bench import bench
+from app.commands.common import Datastack, Json, SessionFolder, show
+from app.commands.evaluate import evaluate_app
+from app.commands.train import train_app
 from app.console import console, progress_bar, show_error, table, to_json
 from connectome.errors import InputError, ProofdeskError
 
 if TYPE_CHECKING:
     from app.services.opening import Opened
-    from benchmarks.measured import Measured, Report
 
 app = typer.Typer(
     name="proofdesk",
@@ -33,11 +36,9 @@ A first look: `proofdesk demo`. Headless: `ingest`, `detect`, `judge`, `decide`,
 """,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Write one JSON object for machines.")]
-SessionFolder = Annotated[Path, typer.Argument(metavar="S", help="Session folder, NAME.proofdesk.")]
-Datastack = Annotated[
-    str, typer.Argument(metavar="DATASTACK", help="Folder, cave:NAME@SERVER or precomputed:URL.")
-]
+app.add_typer(train_app, name="train")
+app.add_typer(evaluate_app, name="evaluate")
+
 Volume = "FILE[:key]: .npy, .npz, .h5, .zarr, TIFF or precomputed; zyx."
 
 
@@ -70,7 +71,7 @@ def ingest(
             name=name,
             report=report,
         )
-    _show(f"Ingested into {out}", summary, as_json=as_json)
+    show(f"Ingested into {out}", summary, as_json=as_json)
 
 
 @app.command()
@@ -174,7 +175,7 @@ def detect(
             ignore=tuple(ignore or ()),
             report=report,
         )
-    _show("Sites", summary, as_json=as_json)
+    show("Sites", summary, as_json=as_json)
 
 
 @app.command()
@@ -200,7 +201,7 @@ def judge(
         summary = judge_session(
             session, models=tuple(model or ()), again=again, held_out=held_out, report=report
         )
-    _show("Verdicts", summary, as_json=as_json)
+    show("Verdicts", summary, as_json=as_json)
 
 
 @app.command()
@@ -224,7 +225,7 @@ def decide(
     summary = decide_automatically(
         session, accept_above=accept_above, reject_below=reject_below, unlock=unlock
     )
-    _show("Decisions", summary, as_json=as_json)
+    show("Decisions", summary, as_json=as_json)
 
 
 @app.command()
@@ -269,7 +270,7 @@ def export(
     if not as_json:
         for line in (*summary.lines, *summary.changes):
             console().print(line, markup=False)
-    _show("Dry run: nothing was sent" if dry_run else "Edits", summary, as_json=as_json)
+    show("Dry run: nothing was sent" if dry_run else "Edits", summary, as_json=as_json)
 
 
 @app.command()
@@ -300,13 +301,13 @@ def render(
         for each in () if as_json else summary.missing:
             line = f"{each['picture']}: {each['state']}. {each['reason']}"
             console(to_stderr=True).print(line, markup=False, soft_wrap=True)
-        _show(f"Pictures of {summary.site}", summary, as_json=as_json)
+        show(f"Pictures of {summary.site}", summary, as_json=as_json)
         raise typer.Exit(summary.exit_code)
     from app.services.contact_sheet import render_sheet
 
     with progress_bar(quiet=as_json) as report:
         pages = render_sheet(session, out, sites=sites, limit=limit, words=only, report=report)
-    _show("Contact sheet", pages, as_json=as_json)
+    show("Contact sheet", pages, as_json=as_json)
 
 
 @app.command()
@@ -346,7 +347,7 @@ def history(
         )
     for line in () if as_json else summary.skipped:
         console().print(line, markup=False)
-    _show(f"History in {out}", summary, as_json=as_json)
+    show(f"History in {out}", summary, as_json=as_json)
 
 
 @app.command()
@@ -360,7 +361,7 @@ def score(
     """Compare the current roots with the truth: variation of information and error counts."""
     from app.services.scoring import score_folder
 
-    _show("Score", score_folder(out, ignore=tuple(ignore or ())), as_json=as_json)
+    show("Score", score_folder(out, ignore=tuple(ignore or ())), as_json=as_json)
 
 
 @app.command("open")
@@ -399,110 +400,7 @@ def demo(
         raise typer.Exit(_window(opened))
     from app.ui.drive import drive_demo
 
-    _show("The whole loop, offscreen", drive_demo(opened, screenshots), as_json=as_json)
-
-
-train_app = typer.Typer(no_args_is_help=True, help="Train a judge; the run can be resumed.")
-evaluate_app = typer.Typer(no_args_is_help=True, help="Measure judges on blocks they never saw.")
-app.add_typer(train_app, name="train")
-app.add_typer(evaluate_app, name="evaluate")
-
-DataFolder = Annotated[Path, typer.Option("--data", help="Folder with em.npz and labels.npz.")]
-
-
-@train_app.command("split-error-correction")
-def train_split_error_correction(
-    data: DataFolder,
-    out: Annotated[Path, typer.Option(help="Folder for the model, its manifest and checkpoint.")],
-    fold: Annotated[str, typer.Option(help="low or high: which end of z is trained on.")] = "low",
-    epochs: Annotated[
-        int | None, typer.Option(help="The shipped model's number if absent.")
-    ] = None,
-    threads: Annotated[int, typer.Option(help="Processor threads.")] = 2,
-    as_json: Json = False,
-) -> None:
-    """Train the ResNet that tells whether two touching segments are one neuron."""
-    from inference.training.split_error_correction import PairTraining, train_pairs
-
-    settings = PairTraining.of_fold(fold, epochs=epochs, threads=threads)
-    say = console(to_stderr=True).print
-    model = train_pairs(data, out, settings, None if as_json else say)
-    if as_json:
-        console().print(model.manifest.model_dump_json(), soft_wrap=True, markup=False)
-    else:
-        rows = [("model", model.manifest.id), *model.manifest.metrics.items()]
-        table(f"Trained into {out}", rows)
-
-
-@evaluate_app.command("split-error-correction")
-def evaluate_split_error_correction(
-    data: DataFolder,
-    model: Annotated[
-        list[str] | None,
-        typer.Option(help="Id or folder, one per fold; the bundled ones if absent."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Measure the judges of split errors on the test blocks of their own folds."""
-    from inference.evaluation.split_error_correction import evaluate_pairs
-
-    report = evaluate_pairs(data, model, say=None if as_json else console(to_stderr=True).print)
-    text = to_json(report.as_json()) if as_json else report.as_table()
-    console().print(text, soft_wrap=True, markup=False)
-
-
-@app.command()
-def bench(
-    name: Annotated[
-        str,
-        typer.Argument(metavar="NAME", help="loop, offline, render or faults; all but the last."),
-    ] = "all",
-    edits: Annotated[int, typer.Option(help="faults: how many edits.", min=1)] = 2000,
-    seed: Annotated[int, typer.Option(help="faults: decides worlds, faults and kills.")] = 1,
-    workers: Annotated[int, typer.Option(help="faults: worlds at a time.", min=1, max=16)] = 4,
-    as_json: Json = False,
-) -> None:
-    """Measure this machine, or (faults) what edits survive, as a table."""
-    from benchmarks.registry import BENCHMARKS, run_benchmark
-
-    if name == "faults":
-        reports = iter([_fault_campaign(edits, seed, workers, quiet=as_json)])
-    else:
-        reports = (run_benchmark(each) for each in (BENCHMARKS if name == "all" else [name]))
-    wrong = False
-    for report in reports:
-        wrong |= name == "faults" and any(row.ok is False for row in report.rows)
-        if as_json:
-            console().print(to_json(report), soft_wrap=True, markup=False)
-            continue
-        cells = [(row.measure, _bench_cell(row)) for row in report.rows]
-        table(f"{report.name} · {report.machine}", cells)
-    raise typer.Exit(5 if wrong else 0)
-
-
-def _fault_campaign(edits: int, seed: int, workers: int, *, quiet: bool) -> Report:
-    from benchmarks.faults.campaign import run_campaign
-    from benchmarks.faults.table import campaign_table
-
-    with progress_bar(quiet=quiet) as bar:
-        found = run_campaign(
-            edits,
-            seed,
-            workers=workers,
-            progress=lambda sum_: bar(f"{sum_.verdict.edits} edits", sum_.verdict.edits / edits),
-        )
-    return campaign_table(found, seed)
-
-
-def _bench_cell(row: Measured) -> str:
-    value = "not measured" if row.value is None else f"{_figure(row.value)} {row.unit}".rstrip()
-    goal = f"   goal {row.goal}: {'met' if row.ok else 'not met'}" if row.goal else ""
-    return f"{value}{goal}   {row.note}".rstrip()
-
-
-def _figure(value: float) -> str:
-    """Write a count as it is, anything else with three digits."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.3g}"
+    show("The whole loop, offscreen", drive_demo(opened, screenshots), as_json=as_json)
 
 
 @app.command()
@@ -521,27 +419,15 @@ def doctor(as_json: Json = False) -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 3)
 
 
+app.command()(bench)
+
+
 def _window(opened: Opened) -> int:
     """Open the window on a session and return its exit status."""
     from app.services.workbench import launch
     from app.ui.application import run_window
 
     return run_window(lambda post: launch(opened, post), title=opened.session.stem)
-
-
-def _show(title: str, summary: object, *, as_json: bool) -> None:
-    """Write a use-case's result, a dataclass, as a table or as JSON."""
-    from dataclasses import asdict, is_dataclass
-
-    if as_json:
-        console().print(to_json(summary), soft_wrap=True, markup=False)
-        return
-    assert is_dataclass(summary)
-    assert not isinstance(summary, type)
-    rows = [(key.replace("_", " "), value) for key, value in asdict(summary).items()]
-    table(
-        title, [(key, value) for key, value in rows if not isinstance(value, list | tuple | dict)]
-    )
 
 
 def _fail(error: ProofdeskError) -> NoReturn:
