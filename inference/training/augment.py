@@ -24,7 +24,7 @@ def augmented(pictures: Tensor, rng: torch.Generator) -> Tensor:
 
 
 def _coin(n: int, chance: float, rng: torch.Generator) -> Tensor:
-    return (torch.rand(n, generator=rng) < chance).reshape(n, 1, 1, 1)
+    return (torch.rand(n, generator=rng, device=rng.device) < chance).reshape(n, 1, 1, 1)
 
 
 def _turned(pictures: Tensor, rng: torch.Generator) -> Tensor:
@@ -49,9 +49,9 @@ def _turned(pictures: Tensor, rng: torch.Generator) -> Tensor:
 def _sectioned(pictures: Tensor, rng: torch.Generator) -> Tensor:
     """Show some pictures as if their sections were three to five pixels thick."""
     n = pictures.shape[0]
-    thickness = torch.randint(3, 6, (n, 1, 1, 1), generator=rng)
+    thickness = torch.randint(3, 6, (n, 1, 1, 1), generator=rng, device=rng.device)
     thickness = torch.where(_coin(n, 0.35, rng), thickness, 1)
-    phase = int(torch.randint(0, 60, (1,), generator=rng))
+    phase = int(torch.randint(0, 60, (1,), generator=rng, device=rng.device))
     xy, xz, yz = pictures[:, 0:3], pictures[:, 3:6], pictures[:, 6:9]
     # z runs down in xz and to the left in yz: both are laid down, z from the top.
     lying = torch.cat([xz, yz.mT], dim=1)
@@ -83,11 +83,11 @@ def _thick(lying: Tensor, pixels: int, phase: int, rng: torch.Generator) -> Tens
 def _faulty(grey: Tensor, rng: torch.Generator) -> Tensor:
     """Lose one section of some pictures, and shift one of others sideways (n, 2, z, w)."""
     n, _, count, _ = grey.shape
-    which = torch.randint(0, count, (n, 1, 1, 1), generator=rng)
-    there = torch.arange(count).reshape(1, 1, count, 1) == which
+    which = torch.randint(0, count, (n, 1, 1, 1), generator=rng, device=rng.device)
+    there = torch.arange(count, device=grey.device).reshape(1, 1, count, 1) == which
     lost = there & _coin(n, 0.1, rng)
     shifted = there & _coin(n, 0.1, rng)
-    moved = grey.roll(int(torch.randint(-4, 5, (1,), generator=rng)), dims=3)
+    moved = grey.roll(int(torch.randint(-4, 5, (1,), generator=rng, device=rng.device)), dims=3)
     return torch.where(lost, 0.0, torch.where(shifted, moved, grey))
 
 
@@ -96,9 +96,13 @@ def _relit(grey: Tensor, rng: torch.Generator) -> Tensor:
     n = grey.shape[0]
     blurred = functional.avg_pool2d(grey, 3, stride=1, padding=1, count_include_pad=False)
     lit = torch.where(_coin(n, 0.2, rng), blurred, grey)
-    contrast = 0.7 + 0.6 * torch.rand(n, 1, 1, 1, generator=rng)
-    brightness = 0.3 * torch.rand(n, 1, 1, 1, generator=rng) - 0.15
-    noise = 0.06 * torch.rand(n, 1, 1, 1, generator=rng) * torch.randn(grey.shape, generator=rng)
+    contrast = 0.7 + 0.6 * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
+    brightness = 0.3 * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device) - 0.15
+    noise = (
+        0.06
+        * torch.rand(n, 1, 1, 1, generator=rng, device=rng.device)
+        * torch.randn(grey.shape, generator=rng, device=rng.device)
+    )
     lit = (lit - 0.5) * contrast + 0.5 + brightness + noise
     return torch.where(grey > 0, lit.clamp(0, 1), grey)
 

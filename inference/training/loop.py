@@ -6,19 +6,18 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from inference.datasets.views import Views
 from inference.pictures import unpack_pairs
 from inference.training.augment import augmented
 from inference.training.network import NetworkConfig, PairNetwork
+from inference.training.state import OptimizerSettings, TrainingState
 
 __all__ = ["LoopConfig", "Progress", "finished_network", "train_network"]
 
@@ -69,11 +68,11 @@ def train_network(
     pairs = len(np.unique(sets[0].pair))
     run = _Run(config, math.ceil(len(sets) * pairs / config.batch))
     if checkpoint is not None and checkpoint.exists():
-        run.load(checkpoint)
-    for epoch in range(run.epoch, config.epochs):
+        run.state.load(checkpoint)
+    for epoch in range(run.state.epoch, config.epochs):
         loss = run.one_epoch(sets)
         if checkpoint is not None:
-            run.save(checkpoint)
+            run.state.save(checkpoint)
         if progress is not None:
             progress(epoch + 1, loss)
     return run.result()
@@ -85,84 +84,48 @@ def finished_network(checkpoint: Path, config: LoopConfig) -> PairNetwork | None
         return None
     torch.set_num_threads(config.threads)
     run = _Run(config, 1)
-    run.load(checkpoint)
-    return run.result() if run.epoch >= config.epochs else None
+    run.state.load(checkpoint)
+    return run.result() if run.state.epoch >= config.epochs else None
 
 
 class _Run:
-    """Everything that changes while training."""
+    """A training state and what is done with it in an epoch."""
 
     def __init__(self, config: LoopConfig, steps_per_epoch: int) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.epoch = 0
         self.network = PairNetwork(config.network)
-        self.average = AveragedModel(
-            self.network, multi_avg_fn=_running_average(config.averaging), use_buffers=True
+        settings = OptimizerSettings(
+            learning_rate=config.learning_rate,
+            weight_decay=config.weight_decay,
+            warmup=config.warmup,
+            averaging=config.averaging,
         )
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
-        steps = config.epochs * steps_per_epoch
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: _rate(step / max(steps, 1), config.warmup)
-        )
+        self.state = TrainingState(self.network, settings, config.epochs * steps_per_epoch)
 
     def result(self) -> PairNetwork:
         """Return the network with the averaged weights."""
-        trained = self.average.module
+        trained = self.state.result
         assert isinstance(trained, PairNetwork)
         return trained.eval()
 
     def one_epoch(self, sets: tuple[Views, ...]) -> float:
         """Train one epoch and return its mean loss."""
         # Seeded by epoch, so that a resumed run sees what an uninterrupted one sees.
-        rng = np.random.default_rng([self.config.seed, self.epoch])
-        torch.manual_seed(self.config.seed * 1000 + self.epoch)
-        noise = torch.Generator().manual_seed(self.config.seed * 1000 + self.epoch)
+        epoch = self.state.epoch
+        rng = np.random.default_rng([self.config.seed, epoch])
+        torch.manual_seed(self.config.seed * 1000 + epoch)
+        noise = torch.Generator().manual_seed(self.config.seed * 1000 + epoch)
         self.network.train()
         losses = [
             self._step(augmented(pictures, noise), same)
             for pictures, same in _batches(sets, self.config.batch, rng)
         ]
-        self.epoch += 1
+        self.state.epoch += 1
         return float(np.mean(losses))
 
     def _step(self, pictures: Tensor, same: Tensor) -> float:
-        loss = _loss(self.network, pictures, same, self.config.smoothing)
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        self.schedule.step()
-        self.average.update_parameters(self.network)
-        return loss.item()
-
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "network": self.network,
-            "average": self.average,
-            "optimizer": self.optimizer,
-            "schedule": self.schedule,
-        }
-
-    def save(self, path: Path) -> None:
-        """Write everything; a file cut off by a crash never replaces a complete one."""
-        state = {name: part.state_dict() for name, part in self._parts().items()}
-        partial = path.with_suffix(".part")
-        torch.save({"epoch": self.epoch, **state}, partial)
-        partial.replace(path)
-
-    def load(self, path: Path) -> None:
-        """Go on from a saved state."""
-        state = torch.load(path, weights_only=True)
-        self.epoch = int(state["epoch"])
-        for name, part in self._parts().items():
-            part.load_state_dict(state[name])
-
-
-def _running_average(decay: float) -> Callable[..., None]:
-    average: Callable[..., None] = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return average
+        return self.state.step(_loss(self.network, pictures, same, self.config.smoothing))
 
 
 def _loss(network: PairNetwork, pictures: Tensor, same: Tensor, smoothing: float) -> Tensor:
@@ -170,13 +133,6 @@ def _loss(network: PairNetwork, pictures: Tensor, same: Tensor, smoothing: float
     with torch.autocast("cpu", torch.bfloat16):
         logits, _ = network(pictures)
     return functional.binary_cross_entropy_with_logits(logits.float(), target)
-
-
-def _rate(done: float, warmup: float) -> float:
-    """Return the learning rate's factor: linear warm-up, then half a cosine."""
-    if done < warmup:
-        return max(done / warmup, 1e-3)
-    return 0.5 * (1 + math.cos(math.pi * min((done - warmup) / (1 - warmup), 1.0)))
 
 
 def _batches(
