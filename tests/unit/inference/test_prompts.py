@@ -120,31 +120,9 @@ def test_reasons_and_confidence_are_kept() -> None:
     assert (read.analysis, read.confidence) == ("A bridge.", 0.07)
 
 
-PIECES = st.sampled_from(
-    [
-        "<answer>",
-        "</answer>",
-        "<analysis>",
-        "</analysis>",
-        "<confidence>",
-        "</confidence>",
-        "yes",
-        "no",
-        "Yes",
-        "NO",
-        " ",
-        "\n",
-        ".",
-        "50",
-        "%",
-        "<",
-        ">",
-        "/",
-        "\x00",
-        "não",
-        "<answer",
-    ]
-)
+TAGS = [f"<{mark}{name}>" for name in ("answer", "analysis", "confidence") for mark in ("", "/")]
+OTHER = ["yes", "no", "Yes", "NO", " ", "\n", ".", "50", "%", "<", ">", "/", "\x00", "não"]
+PIECES = st.sampled_from([*TAGS, *OTHER, "<answer"])
 GOOD = re.compile(
     r"\s*(<analysis>(?:(?!</?\s*(?:analysis|answer|confidence)\b).)*</analysis>)?"
     r"\s*(<confidence>\s*\d{1,3}\s*%?\s*</confidence>)?"
