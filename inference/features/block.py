@@ -93,11 +93,11 @@ def prepared(
     padding = _padding(np.asarray(em.shape), centers, np.ceil(spec.looked_at_nm / size) + 2)
     around = [(int(n), int(n)) for n in padding]
     filled = gaps_filled_nm(labels, size, spec.gap_nm)
-    fine, coarse, dark = (
+    fields = (
         np.pad(np.rint(field * GREY).astype(np.uint16), around, mode="edge")
         for field in (fine, coarse, dark)
     )
-    return Block(np.pad(filled, around), fine, coarse, dark, size, padding)
+    return Block(np.pad(filled, around), *fields, voxel_nm=size, padding=padding)
 
 
 def _padding(
@@ -106,7 +106,7 @@ def _padding(
     if not len(centers):
         return np.zeros(3, np.int64)
     room = np.minimum(centers.min(axis=0), shape - 1 - centers.max(axis=0))
-    return np.maximum(reach - room, 0).astype(np.int64)
+    return np.asarray(np.maximum(reach - room, 0), np.int64)
 
 
 def gaps_filled_nm(
@@ -130,5 +130,6 @@ def _top_hat(grey: Floats, voxel_nm: NDArray[np.float64], half_nm: float) -> Flo
     """Return what a grey closing adds, see `connectome.offline.membranes`."""
     # Along an axis with voxels longer than the window a membrane is no thin structure.
     half = [round(half_nm / v) for v in voxel_nm]
-    closed = ndimage.grey_closing(grey, size=[2 * n + 1 for n in half], mode="nearest")
+    window = tuple(2 * n + 1 for n in half)
+    closed = ndimage.grey_closing(grey, size=window, mode="nearest")
     return np.asarray(closed - grey, np.float32)

@@ -1,4 +1,4 @@
-"""What the microscopy shows at a contact: is there a membrane, and is it everywhere?"""
+"""What the microscopy shows at a contact: whether there is a membrane, and how whole it is."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _spots(
     columns.spread("darkest", dark[:, :, middle].max(axis=2))
     columns.spread("bend", coarse[:, :, [0, -1]].min(axis=2) - coarse[:, :, center])
     columns.spread("width", (fine < (flanks + low)[:, :, None] / 2).mean(axis=2))
-    return depth
+    return np.asarray(depth)
 
 
 def _places(

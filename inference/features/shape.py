@@ -1,4 +1,4 @@
-"""The shapes of two touching segments around their contact: one neurite, or two?"""
+"""The shapes of two touching segments around their contact: whether they fit one neurite."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _rays(columns: Columns, block: Block, surface: Surface, spec: FeatureSpec) -
 def _sections(
     columns: Columns, block: Block, surface: Surface, normal: Floats, spec: FeatureSpec
 ) -> None:
-    """Add the areas of the segments in planes parallel to the contact: is it a neck?"""
+    """Add the areas of the segments in planes parallel to the contact, which show a neck."""
     across, up = _plane(normal)
     line = np.arange(-spec.disc_nm, spec.disc_nm + 1e-6, spec.disc_step_nm)
     u, v = (part.ravel() for part in np.meshgrid(line, line, indexing="ij"))

@@ -72,7 +72,7 @@ class FeatureSpec:
         surface = self.contact_nm + max(self.profile_nm, self.ray_nm, self.normal_nm)
         disc = 2**0.5 * self.disc_nm + max(self.disc_offsets_nm)
         # A ball's lattice is a cube; what lies outside the ball is not counted.
-        return max(surface, disc, 3**0.5 * max(self.balls_nm))
+        return float(max(surface, disc, 3**0.5 * max(self.balls_nm)))
 
     @property
     def reach_nm(self) -> float:
@@ -81,7 +81,7 @@ class FeatureSpec:
         microscopy = max(self.contact_nm + self.profile_nm, *self.balls_nm[:2]) + filters
         sections = (self.disc_nm**2 + max(self.disc_offsets_nm) ** 2) ** 0.5
         shapes = max(self.contact_nm + self.ray_nm, sections, *self.balls_nm) + self.gap_nm
-        return max(microscopy, shapes)
+        return float(max(microscopy, shapes))
 
     @property
     def hash(self) -> str:

@@ -40,7 +40,7 @@ class Columns:
             self.add(f"{name}.p{percent}", ordered[:, round(percent / 100 * last)])
 
 
-def unit(vectors: Values) -> Values:
+def unit(vectors: Values) -> NDArray[np.float64]:
     """Return vectors (..., 3) of length one; zero stays zero."""
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, 1e-9))
+    return np.asarray(vectors / np.maximum(length, 1e-9), np.float64)

@@ -18,7 +18,7 @@ from inference.models.manifest import InputContract, ModelManifest
 from inference.models.registry import ModelFolder
 from inference.pictures import pack_pair, unpack_pairs
 
-__all__ = ["OnnxJudge", "available_providers", "run_once"]
+__all__ = ["OnnxJudge", "available_providers", "open_session", "run_once"]
 
 _PROVIDERS = {"CUDAExecutionProvider": "CUDA", "CPUExecutionProvider": "CPU"}
 """In the order of preference, with the names that people see."""
@@ -48,7 +48,7 @@ class OnnxJudge:
         self._manifest = folder.manifest
         self._batch = batch
         self._spec_hash = folder.manifest.picture_spec.em_hash
-        self._session = _open(folder.weights, threads or os.cpu_count() or 1)
+        self._session = open_session(folder.weights, threads or os.cpu_count() or 1)
         self._provider = _PROVIDERS.get(self._session.get_providers()[0], "CPU")
         statistics = folder.manifest.out_of_distribution
         self._statistics = None if statistics is None else statistics.arrays()
@@ -149,12 +149,21 @@ def run_once(weights: Path, pictures: NDArray[np.float32]) -> tuple[NDArray[Any]
 
     For exporters that compare a file with the network it was made from.
     """
-    session = _open(weights, 1, ("CPUExecutionProvider",))
+    session = open_session(weights, 1, ("CPUExecutionProvider",))
     logits, features = session.run(["logits", "features"], {"pictures": pictures})
     return logits, features
 
 
-def _open(weights: Path, threads: int, providers: Sequence[str] = tuple(_PROVIDERS)) -> Any:
+def open_session(weights: Path, threads: int, providers: Sequence[str] = tuple(_PROVIDERS)) -> Any:
+    """Return an onnxruntime session for a model file.
+
+    Raises
+    ------
+    MissingPackageError
+        If onnxruntime is not installed.
+    ModelError
+        If the file cannot be loaded.
+    """
     try:
         import onnxruntime
     except ImportError as error:

@@ -105,7 +105,7 @@ def _graph(boosters: Sequence[Any], projection: Projection) -> Any:
     from onnx import TensorProto, helper, numpy_helper
 
     width, directions = projection.axes.shape
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "middle": projection.middle,
         "spread": projection.spread,
         "axes": projection.axes,
