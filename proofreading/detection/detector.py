@@ -10,7 +10,8 @@ import numpy as np
 
 from connectome.datastack import Datastack, Skeleton
 from connectome.errors import OutsideVolumeError, ServiceError
-from connectome.space import PointNm
+from connectome.space import BoxNm, PointNm
+from proofreading.detection.contacts import contact_sites
 from proofreading.detection.neighbourhood import Neighbourhood, read_neighbourhood
 from proofreading.detection.partners import rank_partners
 from proofreading.detection.settings import DetectionSettings
@@ -32,19 +33,26 @@ def detect(
     datastack: Datastack,
     *,
     roots: Iterable[int] | None = None,
+    box: BoxNm | None = None,
     settings: DetectionSettings | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Site]:
     """Yield the sites of these roots (of all if None) while they are found.
 
-    Endpoint sites carry up to four ranked partners. Tips where the neurite leaves the
-    volume are marked, not dropped.
+    Contact sites come first, in a few seconds; skeletons take longer. Endpoint sites carry
+    up to four ranked partners. Tips where the neurite leaves the volume are marked, not
+    dropped.
+
+    Parameters
+    ----------
+    box : BoxNm, optional
+        Only contacts inside become sites; the whole volume if None.
     """
-    return Detector(settings).detect(datastack, roots=roots, progress=progress)
+    return Detector(settings).detect(datastack, roots=roots, box=box, progress=progress)
 
 
 class Detector:
-    """Finds endpoint and junction sites from skeletons."""
+    """Finds sites of the chosen kinds."""
 
     def __init__(self, settings: DetectionSettings | None = None) -> None:
         self.settings = settings or DetectionSettings()
@@ -54,10 +62,23 @@ class Detector:
         datastack: Datastack,
         *,
         roots: Iterable[int] | None = None,
+        box: BoxNm | None = None,
         progress: Progress | None = None,
     ) -> Iterator[Site]:
-        """Yield sites while they are found, segment by segment, largest first."""
+        """Yield sites while they are found: contacts, then segment by segment, largest first."""
         wanted = None if roots is None else [int(root) for root in roots]
+        kinds = self.settings.kinds
+        if SiteKind.CONTACT in kinds:
+            report = _share_of(progress, "Looking for contacts")
+            yield from contact_sites(
+                datastack, self.settings, roots=wanted, box=box, progress=report
+            )
+        if kinds & {SiteKind.ENDPOINT, SiteKind.JUNCTION}:
+            yield from self._skeleton_sites(datastack, wanted, progress)
+
+    def _skeleton_sites(
+        self, datastack: Datastack, wanted: list[int] | None, progress: Progress | None
+    ) -> Iterator[Site]:
         total = _count(datastack, wanted)
         seen = _SeenPairs(self.settings.same_pair_nm)
         for done, skeleton in enumerate(datastack.skeletons.skeletons(wanted), 1):
@@ -69,11 +90,12 @@ class Detector:
 
     def _sites(self, datastack: Datastack, skeleton: Skeleton, seen: _SeenPairs) -> Iterator[Site]:
         settings = self.settings
-        for tip in tips(skeleton, settings.tangent_nm, settings.same_tip_nm):
-            site = self._endpoint(datastack, skeleton.root, tip)
-            if site is not None and seen.add(site):
-                yield site
-        if settings.junctions:
+        if SiteKind.ENDPOINT in settings.kinds:
+            for tip in tips(skeleton, settings.tangent_nm, settings.same_tip_nm):
+                site = self._endpoint(datastack, skeleton.root, tip)
+                if site is not None and seen.add(site):
+                    yield site
+        if SiteKind.JUNCTION in settings.kinds:
             for place in branch_points(skeleton, settings.same_tip_nm):
                 site = self._junction(datastack, skeleton.root, place)
                 if site is not None:
@@ -153,6 +175,10 @@ class _SeenPairs:
             return False
         places.append(site.point_nm)
         return True
+
+
+def _share_of(progress: Progress | None, text: str) -> Callable[[float], None] | None:
+    return None if progress is None else lambda share: progress(text, share)
 
 
 def _own_voxel(around: Neighbourhood, root: int) -> tuple[int, PointNm] | None:

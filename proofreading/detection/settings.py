@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DetectionSettings"]
+from proofreading.sites import SiteKind
+
+__all__ = ["DEFAULT_KINDS", "DetectionSettings"]
+
+DEFAULT_KINDS = frozenset({SiteKind.CONTACT, SiteKind.ENDPOINT, SiteKind.JUNCTION})
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,14 @@ class DetectionSettings:
         neurite's radius plus this.
     working_voxel_nm : float
         Voxels finer than half of this are strided over.
-    junctions : bool
-        Whether branch points become sites.
+    kinds : frozenset of SiteKind
+        What becomes a site.
+    min_contact_nm2, min_segment_nm3 : float
+        Contacts of less area, or of a segment of less volume, become no sites.
+    block_voxels : int
+        Edge of the blocks in which a volume is read for its contacts; changes no site.
+    max_voxels : int
+        A larger volume is not read through for contacts unless a box is given.
     """
 
     contact_nm: float = 200.0
@@ -46,10 +56,14 @@ class DetectionSettings:
     same_pair_nm: float = 150.0
     face_nm: float = 50.0
     working_voxel_nm: float = 10.0
-    junctions: bool = True
+    kinds: frozenset[SiteKind] = DEFAULT_KINDS
+    min_contact_nm2: float = 0.0
+    min_segment_nm3: float = 1e5
+    block_voxels: int = 100
+    max_voxels: int = 8_000_000_000
     version: int = 1
 
     @property
     def detector(self) -> str:
-        """Name and version that stand in every site."""
+        """Name and version that stand in every site found from a skeleton."""
         return f"skeleton/{self.version}"

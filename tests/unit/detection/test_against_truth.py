@@ -8,6 +8,7 @@ import pytest
 from connectome.errors import VolumeError
 from proofreading.detection.against_truth import against_truth, true_split_errors
 from proofreading.detection.detector import detect
+from proofreading.detection.settings import DetectionSettings
 from proofreading.sites import Partner, Site, SiteKind
 from tests.arrays import ArrayDatastack
 from tests.data import shared_data
@@ -93,7 +94,8 @@ def test_real_tissue_is_recalled() -> None:
     segments, bodies = labels["segmentation"][part], labels["groundtruth"][part]
     datastack = ArrayDatastack(None, labels["supervoxels"][part], segments, VOXEL)
     truth = ArrayDatastack(None, None, bodies, VOXEL)
-    sites = list(detect(datastack))
+    tips = DetectionSettings(kinds=frozenset({SiteKind.ENDPOINT}))
+    sites = list(detect(datastack, settings=tips))
     box = datastack.segmentation.scales[0].bounds_nm
     report = against_truth(sites, datastack.segmentation, truth.segmentation, box, ignore=[135478])
     assert report.true_split_errors > 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from connectome.datastack import Skeleton
-from proofreading.detection.detector import Detector, detect
+from proofreading.detection import detector
+from proofreading.detection.detector import Detector
 from proofreading.detection.settings import DetectionSettings
 from proofreading.sites import Site, SiteKind
 from tests.arrays import ArrayDatastack
@@ -18,6 +20,18 @@ from tests.arrays import ArrayDatastack
 A, B, C, FAR = 2**60 + 11, 2**60 + 12, 2**60 + 13, 2**60 + 14
 SHAPE = (60, 80, 160)
 VOXEL = (10.0, 10.0, 10.0)
+
+
+SKELETONS = DetectionSettings(kinds=frozenset({SiteKind.ENDPOINT, SiteKind.JUNCTION}))
+
+
+def detect(
+    datastack: ArrayDatastack,
+    *,
+    roots: Iterable[int] | None = None,
+    settings: DetectionSettings = SKELETONS,
+) -> Iterator[Site]:
+    return detector.detect(datastack, roots=roots, settings=settings)
 
 
 class Given:
@@ -132,7 +146,7 @@ def test_a_tip_on_the_volume_face_is_marked_not_dropped() -> None:
 def test_the_same_pair_from_both_sides_is_one_site() -> None:
     sites = [s for s in detect(stack(world(), A_LINE, B_LINE)) if 700 < s.point_nm[0] < 900]
     assert [site.root for site in sites] == [A]
-    apart = DetectionSettings(same_pair_nm=10.0)
+    apart = replace(SKELETONS, same_pair_nm=10.0)
     both = detect(stack(world(), A_LINE, B_LINE), settings=apart)
     assert len([s for s in both if 700 < s.point_nm[0] < 900]) == 2
 
@@ -170,7 +184,7 @@ def test_a_branch_point_is_a_junction_site() -> None:
     sites = [s for s in detect(stack(world(), fork)) if s.kind is SiteKind.JUNCTION]
     assert [site.point_nm for site in sites] == [(405.0, 405.0, 305.0)]
     assert sites[0].partners == ()
-    none = DetectionSettings(junctions=False)
+    none = replace(SKELETONS, kinds=frozenset({SiteKind.ENDPOINT}))
     assert all(s.kind is SiteKind.ENDPOINT for s in detect(stack(world(), fork), settings=none))
 
 
@@ -192,7 +206,7 @@ def test_sites_stream_and_progress_is_told() -> None:
     given = Given(A_LINE, B_LINE)
     datastack = ArrayDatastack(None, None, world(), VOXEL, skeletons=given)
     told: list[float] = []
-    stream = Detector().detect(datastack, progress=lambda _what, share: told.append(share))
+    stream = Detector(SKELETONS).detect(datastack, progress=lambda _what, share: told.append(share))
     next(stream)
     assert given.taken == 1
     assert len(list(stream)) >= 1
