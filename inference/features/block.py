@@ -93,11 +93,18 @@ def prepared(
     padding = _padding(np.asarray(em.shape), centers, np.ceil(spec.looked_at_nm / size) + 2)
     around = [(int(n), int(n)) for n in padding]
     filled = gaps_filled_nm(labels, size, spec.gap_nm)
-    fields = (
-        np.pad(np.rint(field * GREY).astype(np.uint16), around, mode="edge")
-        for field in (fine, coarse, dark)
+    return Block(
+        labels=np.pad(filled, around),
+        fine=_stored(fine, around),
+        coarse=_stored(coarse, around),
+        dark=_stored(dark, around),
+        voxel_nm=size,
+        padding=padding,
     )
-    return Block(np.pad(filled, around), *fields, voxel_nm=size, padding=padding)
+
+
+def _stored(field: Floats, around: list[tuple[int, int]]) -> Greys:
+    return np.pad(np.rint(field * GREY).astype(np.uint16), around, mode="edge")
 
 
 def _padding(
