@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -101,6 +101,11 @@ class SampleSource(Protocol):
     @property
     def tasks(self) -> frozenset[Task]:
         """The questions that it has answers to."""
+        ...
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many candidates the last reading of `samples` left out, by reason."""
         ...
 
     def samples(self, task: Task) -> Iterator[Sample]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from connectome.errors import VolumeError
 from connectome.space import Cutout, Scale
 
-__all__ = ["TruthVolume", "load_truth_volume"]
+__all__ = ["TruthVolume", "content_hash", "load_truth_volume"]
 
 Labels = NDArray[np.uint32]
 
@@ -37,6 +37,8 @@ class TruthVolume:
         Bodies of the truth that are no single neuron.
     sha256 : str
         Hash over the names and contents of all arrays.
+    first_voxel : tuple of int
+        Index (x, y, z) of the first voxel in the grid of the dataset it was cut from.
     """
 
     name: str
@@ -48,20 +50,21 @@ class TruthVolume:
     excluded_bodies: tuple[int, ...]
     sha256: str
     licence: str
+    first_voxel: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def scale(self) -> Scale:
         """The grid."""
         nz, ny, nx = self.em.shape
-        return Scale(self.voxel_nm, (nx, ny, nz))
+        return Scale(self.voxel_nm, (nx, ny, nz), self.first_voxel)
 
     def imagery(self) -> Cutout:
         """Return all grey values as one cutout."""
-        return Cutout(self.em, (0, 0, 0), self.scale)
+        return Cutout(self.em, self.first_voxel, self.scale)
 
     def labelled(self, labels: NDArray[Any]) -> Cutout:
         """Return a label array of this grid as one cutout."""
-        return Cutout(labels, (0, 0, 0), self.scale)
+        return Cutout(labels, self.first_voxel, self.scale)
 
     def below(self, z: int) -> TruthVolume:
         """Return the same volume with only the first ``z`` sections (for small trials)."""
@@ -101,7 +104,7 @@ def load_truth_volume(folder: Path) -> TruthVolume:
         voxel_nm=(10.0, 10.0, 10.0),
         # 24 disconnected pieces under one number, see the data set's own notes.
         excluded_bodies=(135478,),
-        sha256=_hash({"em": em, **labels}),
+        sha256=content_hash({"em": em, **labels}),
         licence="CC-BY-4.0 (janelia-flyem/neuroproof_examples, google/ffn)",
     )
 
@@ -126,7 +129,8 @@ def _arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         ) from error
 
 
-def _hash(arrays: dict[str, NDArray[Any]]) -> str:
+def content_hash(arrays: dict[str, NDArray[Any]]) -> str:
+    """Return the sha256 over the names, types, shapes and contents of arrays."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
