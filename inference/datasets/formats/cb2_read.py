@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from inference.datasets.formats.cb2_rows import Described, UnusableRowError, des
 from inference.datasets.formats.cb2_schema import (
     MASK_VIEWS,
     PLANES,
+    arrow,
     em_column,
     is_picture,
     mask_column,
@@ -59,7 +61,7 @@ def release_at(path: Path) -> Format:
     VolumeError
         If a file is damaged.
     """
-    releases = {_opened(file).release for file in parquet_files(path)}
+    releases = {_release(file) for file in parquet_files(path)}
     if len(releases) > 1:
         raise InputError(
             f"The folder {path} holds both releases of ConnectomeBench2.",
@@ -99,6 +101,11 @@ def import_cb2(path: Path) -> ImportedSamples:
     )
 
 
+def _release(path: Path) -> Format:
+    with closing(_opened(path)) as file:
+        return file.release
+
+
 @dataclass(frozen=True)
 class _File:
     path: Path
@@ -106,21 +113,23 @@ class _File:
     release: Format
     columns: tuple[str, ...]
 
-    def batches(self, columns: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-        """Yield the rows of one row group after the other."""
-        import pyarrow as pa
+    def close(self) -> None:
+        """Close the file."""
+        self.parquet.close()
 
+    def rows(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield the rows, of which one row group is in memory at a time."""
+        pa, _ = arrow()
         for group in range(self.parquet.num_row_groups):
             try:
-                yield self.parquet.read_row_group(group, columns=list(columns)).to_pylist()
+                found = self.parquet.read_row_group(group, columns=list(columns)).to_pylist()
             except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
                 raise _damaged(self.path) from error
+            yield from found
 
 
 def _opened(path: Path) -> _File:
-    import pyarrow as pa
-    from pyarrow import parquet
-
+    pa, parquet = arrow()
     try:
         file = parquet.ParquetFile(path)
         columns = tuple(file.schema_arrow.names)
@@ -134,10 +143,9 @@ def _opened(path: Path) -> _File:
 
 def _questions(files: Sequence[Path], dropped: Counter[str]) -> Iterator[Described]:
     for path in files:
-        file = _opened(path)
-        small = [name for name in file.columns if not is_picture(name)]
-        for rows in file.batches(small):
-            for row in rows:
+        with closing(_opened(path)) as file:
+            small = [name for name in file.columns if not is_picture(name)]
+            for row in file.rows(small):
                 try:
                     yield described(row, file.release)
                 except UnusableRowError as error:
@@ -147,9 +155,8 @@ def _questions(files: Sequence[Path], dropped: Counter[str]) -> Iterator[Describ
 def _rows(files: Sequence[Path]) -> Iterator[Row]:
     seen: set[str] = set()
     for path in files:
-        file = _opened(path)
-        for rows in file.batches(file.columns):
-            for row in rows:
+        with closing(_opened(path)) as file:
+            for row in file.rows(file.columns):
                 try:
                     one = described(row, file.release)
                 except UnusableRowError:

@@ -11,13 +11,14 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from connectome.errors import InputError
+from connectome.errors import InputError, MissingPackageError
 from inference.datasets.formats.base import Format
 
 __all__ = [
     "MASK_VIEWS",
     "PLANES",
     "SAMPLE_TYPES",
+    "arrow",
     "em_column",
     "is_picture",
     "mask_column",
@@ -43,6 +44,25 @@ _ONLY_V2 = {
     *(f"split_mask_{v}" for v in MASK_VIEWS),
 }
 _NEEDED = ("sample_type", "metadata")
+
+
+def arrow() -> tuple[Any, Any]:
+    """Return the modules ``pyarrow`` and ``pyarrow.parquet``.
+
+    Raises
+    ------
+    MissingPackageError
+        If they are not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingPackageError(
+            "The package pyarrow is not installed.",
+            "Install Proofdesk with the extra `train`.",
+        ) from error
+    return pyarrow, parquet
 
 
 def em_column(plane: str, release: Format) -> str:
@@ -91,8 +111,7 @@ def release_of(columns: Collection[str]) -> Format:
 
 def row_schema() -> Any:
     """Return the schema of a release 2 file (pyarrow), with what marks pictures."""
-    import pyarrow as pa
-
+    pa, _ = arrow()
     image = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
     pictures = [em_column(plane, Format.CB2_V2) for plane in PLANES]
     pictures += [mask_column(view) for view in MASK_VIEWS]
@@ -110,8 +129,7 @@ def row_schema() -> Any:
 
 def sidecar_schema() -> Any:
     """Return the schema of a release 2 list of samples (pyarrow)."""
-    import pyarrow as pa
-
+    pa, _ = arrow()
     return pa.schema([*_described(pa), pa.field("shard", pa.string())])
 
 

@@ -20,7 +20,7 @@ from connectome.closing import Closing
 from connectome.errors import InputError
 from inference.datasets.formats.base import Exported, Row
 from inference.datasets.formats.cb2_export import NoPlaceError, cb2_row
-from inference.datasets.formats.cb2_schema import row_schema, sidecar_schema
+from inference.datasets.formats.cb2_schema import arrow, row_schema, sidecar_schema
 from proofreading.files import storage_errors, write_atomically
 
 __all__ = ["SHARD_BYTES", "write_cb2"]
@@ -87,9 +87,7 @@ def _finished(out: Path, splits: list[_Split], left_out: Counter[str]) -> Export
 
 
 def _write_sidecar(out: Path, split: _Split) -> Path:
-    import pyarrow as pa
-    from pyarrow import parquet
-
+    pa, parquet = arrow()
     path = out / "metadata" / f"{split.name}.parquet"
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,8 +131,7 @@ class _Shard:
     """One file, which has its name only when it is whole."""
 
     def __init__(self, out: Path, split: str, number: int) -> None:
-        from pyarrow import parquet
-
+        _, parquet = arrow()
         self.name = f"{split}/{split}-{number:05d}.parquet"
         self.bytes = 0
         self._split, self._number = split, number
@@ -176,8 +173,7 @@ class _Shard:
         }
 
     def _flush(self) -> None:
-        import pyarrow as pa
-
+        pa, _ = arrow()
         if self._waiting:
             with storage_errors(self._path):
                 table = pa.Table.from_pylist(self._waiting, self._schema)

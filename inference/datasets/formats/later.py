@@ -21,6 +21,7 @@ REACH_NM = 2500.0
 
 @dataclass(frozen=True, slots=True)
 class _Edit:
+    number: int
     is_merge: bool
     after: tuple[int, ...]
     point_nm: PointNm
@@ -34,7 +35,9 @@ class LaterEdits:
 
     def add(self, operation: Operation) -> None:
         """Take an edit into account."""
-        edit = _Edit(operation.is_merge, operation.after, operation.point_nm)
+        edit = _Edit(
+            operation.operation_id, operation.is_merge, operation.after, operation.point_nm
+        )
         for root in operation.before:
             self._replaced_by[root] = edit
 
@@ -44,8 +47,7 @@ class LaterEdits:
         for _ in range(HOPS):
             edits = self._edits_of(roots)
             for edit in edits:
-                near = math.dist(edit.point_nm, operation.point_nm) <= REACH_NM
-                if edit.is_merge != operation.is_merge and near:
+                if self._takes_back(edit, operation):
                     return True
             roots = tuple(root for edit in edits for root in edit.after)
         return False
@@ -53,6 +55,13 @@ class LaterEdits:
     def join(self, a: int, b: int) -> bool:
         """Tell whether later edits make two segments, or pieces of them, one."""
         return not self._descendants(a).isdisjoint(self._descendants(b))
+
+    @staticmethod
+    def _takes_back(edit: _Edit, operation: Operation) -> bool:
+        # Servers number edits in their order; not all files have their times.
+        later = edit.number > operation.operation_id
+        near = math.dist(edit.point_nm, operation.point_nm) <= REACH_NM
+        return later and near and edit.is_merge != operation.is_merge
 
     def _descendants(self, root: int) -> set[int]:
         """Return a segment and all that came of it."""
