@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 __all__ = ["write_tiny_vlm"]
 
+PROMPTS = Path(__file__).parents[1] / "assets" / "prompts"
 _SPECIAL = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -38,6 +40,8 @@ def write_tiny_vlm(folder: Path, seed: int = 0) -> Path:
             "num_key_value_heads": 2,
             "head_dim": 16,
             "max_position_embeddings": 8192,
+            # Random weights of a usual size leave a narrow model too mute to be taught.
+            "initializer_range": 0.15,
         },
         vision_config={
             "depth": 2,
@@ -47,6 +51,7 @@ def write_tiny_vlm(folder: Path, seed: int = 0) -> Path:
             "out_hidden_size": 64,
             "deepstack_visual_indexes": [0, 1],
             "num_position_embeddings": 256,
+            "initializer_range": 0.15,
         },
         image_token_id=tokens["<|image_pad|>"],
         video_token_id=tokens["<|video_pad|>"],
@@ -65,17 +70,20 @@ def write_tiny_vlm(folder: Path, seed: int = 0) -> Path:
 
 
 def _write_tokenizer(folder: Path) -> dict[str, int]:
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(alphabet)}, merges=[]))
+    tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in _SPECIAL])
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    words = [path.read_text(encoding="utf-8") for path in sorted(PROMPTS.glob("*.toml"))]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(
+        words, trainers.BpeTrainer(vocab_size=1200, initial_alphabet=alphabet, show_progress=False)
     )
+    tokenizer.add_special_tokens([AddedToken(name, special=True) for name in _SPECIAL])
+    make: Any = PreTrainedTokenizerFast  # its constructor has no types
+    fast = make(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     fast.save_pretrained(folder)
     vocabulary: dict[str, int] = fast.get_vocab()
     return vocabulary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,7 +75,10 @@ def load_model(settings: LoadSettings) -> LoadedModel:
         if settings.adapter is not None:
             from peft import PeftModel
 
-            network = PeftModel.from_pretrained(network, str(settings.adapter))
+            with warnings.catch_warnings():
+                # WORKAROUND: peft 0.21 asks for what transformers 5.23 calls deprecated.
+                warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+                network = PeftModel.from_pretrained(network, str(settings.adapter))
         if not settings.four_bit:
             network = network.to(device)
     return LoadedModel(network.eval(), Encoder(tokenizer, images), device)
