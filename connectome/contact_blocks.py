@@ -54,12 +54,15 @@ class Touching:
         The middle (xyz) of a face near the centroid of the contact.
     volume_nm3 : ndarray, shape (n, 2)
         Volume of both labels inside what was read.
+    openness : ndarray, shape (n,)
+        Mean over the faces of what `find_touching` was given to measure, 0 to 1; 1 if nothing.
     """
 
     pairs: NDArray[np.uint64]
     area_nm2: NDArray[np.float64]
     middle_nm: NDArray[np.float64]
     volume_nm3: NDArray[np.float64]
+    openness: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -67,16 +70,25 @@ class Touching:
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> Touching:
         """Return some of the pairs."""
         return Touching(
-            self.pairs[rows], self.area_nm2[rows], self.middle_nm[rows], self.volume_nm3[rows]
+            self.pairs[rows],
+            self.area_nm2[rows],
+            self.middle_nm[rows],
+            self.volume_nm3[rows],
+            self.openness[rows],
         )
 
 
 @dataclass(frozen=True)
 class _Patches:
-    """Faces of one pair in one cell: counts by axis, and positions in half voxels (zyx)."""
+    """Faces of one pair in one cell.
+
+    Counts by axis, sums and middles of positions in half voxels (zyx), and the sum of
+    what was measured on both sides.
+    """
 
     pairs: NDArray[np.uint64]
     faces: NDArray[np.int64]
+    measured: NDArray[np.int64]
     sums: NDArray[np.int64]
     middle: NDArray[np.int64]
 
@@ -86,6 +98,7 @@ def find_touching(
     scale: Scale,
     *,
     gap_nm: float,
+    measure: Callable[[BoxNm], Cutout] | None = None,
     box: BoxNm | None = None,
     block_voxels: int = 128,
     progress: Callable[[float], None] | None = None,
@@ -98,6 +111,8 @@ def find_touching(
         Returns the labels of a box at `scale`, cut at the volume's faces.
     gap_nm : float
         Background no further than this from a label is given to the nearest one.
+    measure : callable, optional
+        Returns uint8 values of a box on the same grid, to be averaged over every contact.
     progress : callable, optional
         Called with the share of blocks that were read.
 
@@ -119,7 +134,8 @@ def find_touching(
         counts.append((names, np.bincount(small[core].ravel(), minlength=len(names))))
         filled = _filled(small, core, offsets)
         first = (block.first[2], block.first[1], block.first[0])
-        patches.append(_patches(names, filled, core, first, _cell(scale)))
+        values = None if measure is None else measure(block.box(scale, halo)).data
+        patches.append(_patches(names, filled, values, core, first, _cell(scale)))
         if progress is not None:
             progress(done / len(todo))
     return _together(_joined(patches), _counted(counts), scale)
@@ -210,6 +226,7 @@ def _filled(
 def _patches(
     names: NDArray[np.uint64],
     labels: NDArray[np.int32],
+    values: NDArray[np.uint8] | None,
     core: tuple[slice, ...],
     first: Voxels,
     cell: Voxels,
@@ -220,6 +237,7 @@ def _patches(
     voxels = np.concatenate([part[2] for part in parts])
     axes = np.repeat(np.arange(3), [len(part[0]) for part in parts])
     turn = np.eye(3, dtype=np.int64)[axes]
+    measured = _measured(values, core, voxels, turn)
     voxels += np.array(first)
     cells = voxels // np.array(cell)
     cells -= np.array(first) // np.array(cell)
@@ -233,7 +251,22 @@ def _patches(
     faces, sums = _sums(turn[order], begin), _sums(places, begin)
     pick = _nearest(places, sums, faces.sum(axis=1), group)
     ends = names[np.stack([low, high], axis=1)[order[begin]]]
-    return _Patches(ends.reshape(-1, 2), faces, sums, places[pick])
+    total = _sums(measured[order, None], begin)[:, 0]
+    return _Patches(ends.reshape(-1, 2), faces, total, sums, places[pick])
+
+
+def _measured(
+    values: NDArray[np.uint8] | None,
+    core: tuple[slice, ...],
+    voxels: NDArray[np.int64],
+    turn: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return the sum of the values on both sides of each face, the highest if there are none."""
+    if values is None:
+        return np.full(len(voxels), 2 * 255, np.int64)
+    one = voxels + np.array([part.start for part in core])
+    near, far = (values[tuple(place.T)].astype(np.int64) for place in (one, one + turn))
+    return np.asarray(near + far)
 
 
 def _faces(
@@ -259,8 +292,8 @@ def _groups(key: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]
 
 def _sums(values: NDArray[np.int64], begin: NDArray[np.intp]) -> NDArray[np.int64]:
     if not len(begin):
-        return np.zeros((0, 3), np.int64)
-    return np.add.reduceat(values, begin, axis=0)
+        return np.zeros((0, values.shape[1]), np.int64)
+    return np.asarray(np.add.reduceat(values, begin, axis=0), np.int64)
 
 
 def _nearest(
@@ -280,6 +313,7 @@ def _joined(patches: list[_Patches]) -> _Patches:
     return _Patches(
         np.concatenate([part.pairs for part in patches]),
         np.concatenate([part.faces for part in patches]),
+        np.concatenate([part.measured for part in patches]),
         np.concatenate([part.sums for part in patches]),
         np.concatenate([part.middle for part in patches]),
     )
@@ -298,7 +332,7 @@ def _together(
     patches: _Patches, counted: tuple[NDArray[np.uint64], NDArray[np.int64]], scale: Scale
 ) -> Touching:
     """Join the patches of each pair."""
-    names, total = counted
+    names, sizes = counted
     rows = np.searchsorted(names, patches.pairs).astype(np.int64)
     # Sorting by labels, not by their places, would be the same order.
     key = rows[:, 0] * len(names) + rows[:, 1]
@@ -309,8 +343,11 @@ def _together(
     x, y, z = scale.voxel_nm
     middle = (patches.middle[order][pick][:, ::-1] + 1) / 2 * np.array([x, y, z])
     ends = rows[order[begin]].reshape(-1, 2)
-    volumes = np.asarray(total[ends] * math.prod(scale.voxel_nm), np.float64)
-    return Touching(names[ends], faces @ np.array([x * y, x * z, y * z]), middle, volumes)
+    volumes = np.asarray(sizes[ends] * math.prod(scale.voxel_nm), np.float64)
+    total = _sums(patches.measured[order, None], begin)[:, 0]
+    openness = total / (2 * 255 * np.maximum(faces.sum(axis=1), 1))
+    area = faces @ np.array([x * y, x * z, y * z])
+    return Touching(names[ends], area, middle, volumes, openness)
 
 
 def blocks_of(

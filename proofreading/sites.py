@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from connectome.graph import SplitRequest
 from connectome.space import PointNm
 
 __all__ = ["Partner", "Site", "SiteKind", "make_site_id"]
@@ -74,6 +75,8 @@ class Site:
         Radius of the neurite there.
     partners : tuple of Partner
         Best first, at most four; empty for junctions.
+    proposed_cut : SplitRequest or None
+        For a bottleneck, the cut that would take it apart: one source, one sink.
     at_volume_face : bool
         Whether the neurite merely leaves the volume here.
     detector : str
@@ -91,6 +94,7 @@ class Site:
     direction: PointNm | None = None
     partners: tuple[Partner, ...] = field(default=())
     at_volume_face: bool = False
+    proposed_cut: SplitRequest | None = None
 
     @property
     def number(self) -> int:

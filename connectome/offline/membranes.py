@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["openness"]
+__all__ = ["contrast", "openness", "rim_voxels"]
 
 _REACH_NM = 22.0
 """Half the closing's window: membranes and clefts of up to about 40 nm are thinner."""
@@ -26,7 +26,17 @@ _SLAB = 64
 _Grey = NDArray[np.uint8]
 
 
-def openness(em: _Grey, voxel_nm: tuple[float, float, float]) -> _Grey:
+def contrast(em: _Grey) -> tuple[float, float]:
+    """Return the 2nd and the 98th percentile of a volume's grey values."""
+    low, high = np.percentile(em[:: max(1, em.shape[0] // 64)], (2, 98))
+    return float(low), float(high)
+
+
+def openness(
+    em: _Grey,
+    voxel_nm: tuple[float, float, float],
+    grey_range: tuple[float, float] | None = None,
+) -> _Grey:
     """Return for each voxel how surely it lies on no membrane.
 
     Parameters
@@ -35,6 +45,8 @@ def openness(em: _Grey, voxel_nm: tuple[float, float, float]) -> _Grey:
         The microscopy; membranes are dark.
     voxel_nm : tuple of float
         Voxel size (x, y, z) in nm.
+    grey_range : tuple of float, optional
+        The `contrast` of the volume that the array is a part of; its own if None.
 
     Returns
     -------
@@ -43,7 +55,7 @@ def openness(em: _Grey, voxel_nm: tuple[float, float, float]) -> _Grey:
         where it reaches a tenth of the contrast (2nd to 98th percentile of the volume).
     """
     reach = [_reach(v) for v in voxel_nm[::-1]]
-    low, high = np.percentile(em[:: max(1, em.shape[0] // 64)], (2, 98))
+    low, high = grey_range or contrast(em)
     steps = np.arange(256) / max(1.0, _MEMBRANE_CONTRAST * (high - low))
     table = np.rint(255 * np.clip(1 - steps, 0, 1)).astype(np.uint8)
     out = np.empty_like(em)
@@ -56,6 +68,12 @@ def openness(em: _Grey, voxel_nm: tuple[float, float, float]) -> _Grey:
         hat = (_closed(slab, reach) - slab)[start - first : end - first]
         out[start:end] = table[hat]
     return out
+
+
+def rim_voxels(voxel_nm: tuple[float, float, float]) -> tuple[int, int, int]:
+    """Return how far (x, y, z) beyond a voxel `openness` looks, in voxels."""
+    x, y, z = (2 * _reach(v) + 1 for v in voxel_nm)
+    return (x, y, z)
 
 
 def _reach(voxel_nm: float) -> int:

@@ -21,7 +21,14 @@ from connectome.space import BoxNm, Cutout, PointNm, Scale
 from proofreading.detection.settings import DetectionSettings
 from proofreading.sites import Partner, Site, SiteKind, make_site_id
 
-__all__ = ["CONTACT_DETECTOR", "contact_sites", "touching_pairs", "working_level"]
+__all__ = [
+    "CONTACT_DETECTOR",
+    "check_size",
+    "contact_sites",
+    "point_inside",
+    "touching_pairs",
+    "working_level",
+]
 
 CONTACT_DETECTOR = "contact/1"
 
@@ -87,7 +94,7 @@ def touching_pairs(
     """
     level = working_level(segmentation, settings)
     scale = segmentation.scales[level]
-    _check_size(scale, box, settings)
+    check_size(scale, box, settings)
     found = find_touching(
         lambda part: segmentation.read_roots(part, level),
         scale,
@@ -113,7 +120,14 @@ def working_level(segmentation: Segmentation, settings: DetectionSettings) -> in
     return max(levels, default=0)
 
 
-def _check_size(scale: Scale, box: BoxNm | None, settings: DetectionSettings) -> None:
+def check_size(scale: Scale, box: BoxNm | None, settings: DetectionSettings) -> None:
+    """Refuse to read through a volume that is too large.
+
+    Raises
+    ------
+    InputError
+        If it is, and no box is given.
+    """
     if box is None and math.prod(scale.shape) > settings.max_voxels:
         raise InputError(
             "This volume is too large to look at every contact in it.",

@@ -11,6 +11,7 @@ import numpy as np
 from connectome.datastack import Datastack, Skeleton
 from connectome.errors import OutsideVolumeError, ServiceError
 from connectome.space import BoxNm, PointNm
+from proofreading.detection.bottlenecks import bottleneck_sites
 from proofreading.detection.contacts import contact_sites
 from proofreading.detection.neighbourhood import Neighbourhood, read_neighbourhood
 from proofreading.detection.partners import rank_partners
@@ -71,6 +72,11 @@ class Detector:
         if SiteKind.CONTACT in kinds:
             report = _share_of(progress, "Looking for contacts")
             yield from contact_sites(
+                datastack, self.settings, roots=wanted, box=box, progress=report
+            )
+        if SiteKind.BOTTLENECK in kinds:
+            report = _share_of(progress, "Looking for weak cuts")
+            yield from bottleneck_sites(
                 datastack, self.settings, roots=wanted, box=box, progress=report
             )
         if kinds & {SiteKind.ENDPOINT, SiteKind.JUNCTION}:

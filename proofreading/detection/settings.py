@@ -41,6 +41,14 @@ class DetectionSettings:
         What becomes a site.
     min_contact_nm2, min_segment_nm3 : float
         Contacts of less area, or of a segment of less volume, become no sites.
+    min_side_nm3 : float
+        A cut leaves at least this volume on both sides.
+    max_cut_openness : float
+        A cut is weak up to this share of the openness of the volume's links on average.
+    max_cut_narrowness : float
+        Without microscopy: a cut is weak up to this area over smaller side to the 2/3.
+    same_cut_nm : float
+        Cuts of one segment nearer than this are one site.
     block_voxels : int
         Edge of the blocks in which a volume is read for its contacts; changes no site.
     max_voxels : int
@@ -59,6 +67,10 @@ class DetectionSettings:
     kinds: frozenset[SiteKind] = DEFAULT_KINDS
     min_contact_nm2: float = 0.0
     min_segment_nm3: float = 1e5
+    min_side_nm3: float = 1e6
+    max_cut_openness: float = 0.6
+    max_cut_narrowness: float = 0.3
+    same_cut_nm: float = 200.0
     block_voxels: int = 100
     max_voxels: int = 8_000_000_000
     version: int = 1
