@@ -15,7 +15,7 @@ import numpy as np
 
 from connectome.datastack import Datastack
 from connectome.errors import ModelError
-from inference.calibration import probabilities
+from inference.calibration import calibrated
 from inference.judges.base import Opinion, SiteJudge
 from inference.judges.verdicts import verdict
 from inference.models.manifest import MembersContract, ModelManifest
@@ -142,7 +142,7 @@ class EnsembleJudge:
             return Opinion(self._as_calibrated(said[0]), said[0].raw_score, strange, latency)
         weights = [member.weight for member in self._contract.members]
         score = self._contract.bias + float(np.dot(weights, [v.raw_score for v in said]))
-        chance = probabilities(np.array([score]), self._manifest.calibration.temperature)
+        chance = calibrated(np.array([score]), self._manifest.calibration)
         return Opinion(float(chance[0]), score, strange, latency)
 
     def _strangeness(self, said: Sequence[Verdict]) -> float | None:
@@ -157,8 +157,8 @@ class EnsembleJudge:
 
     def _as_calibrated(self, quick: Verdict) -> float:
         """Return the quick judge's chance before the candidates' share of yes comes in."""
-        temperature = self.members[0].manifest.calibration.temperature
-        return float(probabilities(np.array([quick.raw_score]), temperature)[0])
+        calibration = self.members[0].manifest.calibration
+        return float(calibrated(np.array([quick.raw_score]), calibration)[0])
 
 
 def _only(site: Site, ranked: Mapping[Question, Result], wanted: object) -> Site:

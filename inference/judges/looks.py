@@ -10,9 +10,10 @@ import numpy as np
 from connectome.datastack import Datastack
 from connectome.errors import VolumeError
 from connectome.space import BoxNm, Cutout, PointNm
-from inference.calibration import probabilities
+from inference.calibration import calibrated
 from inference.datasets.contacts import contact_center, contact_spread
 from inference.judges.base import Judge, Opinion, PairSample
+from inference.models.manifest import Calibration
 from proofreading.sites import Partner
 from rendering.em import cut_slices
 from rendering.spec import EMSpec
@@ -76,18 +77,18 @@ def look_again(
     looks: list[list[Opinion]] = [[opinion] for opinion in first]
     for row, opinion in zip(owners, judge.judge(more) if more else [], strict=True):
         looks[row].append(opinion)
-    temperature = judge.manifest.calibration.temperature
-    return [_together(opinions, temperature) for opinions in looks]
+    calibration = judge.manifest.calibration
+    return [_together(opinions, calibration) for opinions in looks]
 
 
-def _together(opinions: Sequence[Opinion], temperature: float) -> Opinion:
+def _together(opinions: Sequence[Opinion], calibration: Calibration) -> Opinion:
     if len(opinions) == 1:
         return opinions[0]
     score = float(np.mean([opinion.raw_score for opinion in opinions]))
     strange = [o.out_of_distribution for o in opinions if o.out_of_distribution is not None]
     return replace(
         opinions[0],
-        probability=float(probabilities(np.array([score]), temperature)[0]),
+        probability=float(calibrated(np.array([score]), calibration)[0]),
         raw_score=score,
         out_of_distribution=float(np.mean(strange)) if strange else None,
         latency_ms=sum(opinion.latency_ms for opinion in opinions),

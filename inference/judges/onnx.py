@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import MissingPackageError, ModelError
-from inference.calibration import probabilities
+from inference.calibration import calibrated
+from inference.distribution import Familiar
 from inference.judges.base import Opinion, PairSample
 from inference.models.manifest import InputContract, ModelManifest
 from inference.models.registry import ModelFolder
@@ -50,8 +51,7 @@ class OnnxJudge:
         self._spec_hash = folder.manifest.picture_spec.em_hash
         self._session = open_session(folder.weights, threads or os.cpu_count() or 1)
         self._provider = _PROVIDERS.get(self._session.get_providers()[0], "CPU")
-        statistics = folder.manifest.out_of_distribution
-        self._statistics = None if statistics is None else statistics.arrays()
+        self._familiar = Familiar(folder.manifest)
         self._warm_up()
 
     @property
@@ -94,23 +94,15 @@ class OnnxJudge:
         started = time.perf_counter()
         logits, features = self._run(unpack_pairs(packed))
         each_ms = (time.perf_counter() - started) * 1000 / len(samples)
-        chance = probabilities(logits, self._manifest.calibration.temperature)
-        strange = self._strangeness(features)
+        chance = calibrated(logits, self._manifest.calibration)
+        strange = self._familiar.distances(features)
         for row, logit in enumerate(logits):
-            distance = None if strange is None else float(strange[row])
+            distance = None if np.isnan(strange[row]) else float(strange[row])
             yield Opinion(float(chance[row]), float(logit), distance, each_ms)
 
     def _run(self, pictures: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
         logits, features = self._session.run(["logits", "features"], {"pictures": pictures})
         return logits, features
-
-    def _strangeness(self, features: NDArray[Any]) -> NDArray[np.float64] | None:
-        if self._statistics is None:
-            return None
-        mean, precision = self._statistics
-        away = features.astype(np.float64) - mean
-        squared = np.einsum("ni,ij,nj->n", away, precision, away)
-        return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
 
     def _warm_up(self) -> None:
         contract = self._manifest.input

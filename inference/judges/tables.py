@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import ModelError
-from inference.calibration import probabilities
+from inference.calibration import calibrated
+from inference.distribution import mahalanobis
 from inference.judges.onnx import open_session
 from inference.models.manifest import FeaturesContract
 from inference.models.registry import ModelFolder
@@ -48,16 +49,13 @@ class TableModel:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]:
         """Return probabilities, logits and distances from the training rows, each (n,)."""
         logits, seen = _run(self._session, values)
-        chance = probabilities(logits, self.manifest.calibration.temperature)
+        chance = calibrated(logits, self.manifest.calibration)
         return chance, logits.astype(np.float64), self._strangeness(seen)
 
     def _strangeness(self, seen: NDArray[np.float32]) -> NDArray[np.float64] | None:
         if self._statistics is None:
             return None
-        mean, precision = self._statistics
-        away = seen.astype(np.float64) - mean
-        squared = np.einsum("ni,ij,nj->n", away, precision, away)
-        return np.asarray(np.sqrt(np.maximum(squared, 0.0)))
+        return mahalanobis(seen, *self._statistics)
 
 
 def run_table(weights: Path, values: NDArray[np.float32]) -> Answers:

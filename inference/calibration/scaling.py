@@ -1,7 +1,6 @@
 """Turning logits into probabilities that mean what they say.
 
-Temperature scaling and the expected calibration error of Guo et al. 2017,
-"On Calibration of Modern Neural Networks".
+Temperature scaling of Guo et al. 2017, "On Calibration of Modern Neural Networks".
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from scipy.special import expit, logit
 from inference.models.manifest import Calibration
 
 __all__ = [
-    "calibration_error",
+    "calibrated",
     "candidate_probability",
     "fit_temperature",
     "probabilities",
@@ -30,6 +29,17 @@ Floats = NDArray[np.float64]
 def probabilities(logits: NDArray[np.floating], temperature: float) -> Floats:
     """Return ``sigmoid(logit / temperature)``, shape (n,)."""
     return np.asarray(expit(np.asarray(logits, np.float64) / temperature))
+
+
+def calibrated(logits: NDArray[np.floating], calibration: Calibration) -> Floats:
+    """Return what logits (n,) mean by a calibration: its temperature, then its curve if any.
+
+    This is among pairs as they were in calibration; `candidate_probability` turns it
+    into the chance among candidates.
+    """
+    chance = probabilities(logits, calibration.temperature)
+    curve = calibration.isotonic
+    return chance if curve is None else np.interp(chance, curve.said, curve.was)
 
 
 def candidate_probability(probability: NDArray[np.floating], calibration: Calibration) -> Floats:
@@ -92,14 +102,3 @@ def _calibration_id(numbers: list[float], scores: Floats, truth: NDArray[np.bool
     digest.update(scores.tobytes())
     digest.update(np.packbits(truth).tobytes())
     return digest.hexdigest()[:16]
-
-
-def calibration_error(
-    probability: NDArray[np.floating], truth: NDArray[np.bool_], bins: int = 15
-) -> float:
-    """Return the expected calibration error of "yes" over equally wide bins (ECE-15)."""
-    index = np.minimum((np.asarray(probability) * bins).astype(np.int64), bins - 1)
-    count = np.bincount(index, minlength=bins)
-    said = np.bincount(index, weights=probability, minlength=bins)
-    was = np.bincount(index, weights=truth.astype(np.float64), minlength=bins)
-    return float(np.abs(said - was).sum() / max(count.sum(), 1))

@@ -1,0 +1,38 @@
+"""Probabilities that mean what they say, and how far they do."""
+
+from inference.calibration.fitting import fit_calibration, fit_isotonic
+from inference.calibration.measures import (
+    BrierParts,
+    ReliabilityBin,
+    adaptive_calibration_error,
+    brier_parts,
+    calibration_error,
+    log_loss,
+    maximum_calibration_error,
+    reliability,
+)
+from inference.calibration.scaling import (
+    calibrated,
+    candidate_probability,
+    fit_temperature,
+    probabilities,
+    yes_share,
+)
+
+__all__ = [
+    "BrierParts",
+    "ReliabilityBin",
+    "adaptive_calibration_error",
+    "brier_parts",
+    "calibrated",
+    "calibration_error",
+    "candidate_probability",
+    "fit_calibration",
+    "fit_isotonic",
+    "fit_temperature",
+    "log_loss",
+    "maximum_calibration_error",
+    "probabilities",
+    "reliability",
+    "yes_share",
+]
