@@ -95,7 +95,8 @@ class Division:
 
 def divide(samples: Sequence[Sample], settings: PartSettings) -> Division:
     """Divide samples into parts; the same samples are always divided alike."""
-    blocks = _block_parts({_block(s.point_nm, settings) for s in samples}, settings)
+    free = [s.point_nm for s in samples if not _by_box(s.point_nm, settings)]
+    blocks = _block_parts({_block(point, settings) for point in free}, settings)
     parts = {s.id: _place(s.point_nm, blocks, settings) for s in samples}
     used = [s for s in samples if parts[s.id] is not Part.BUFFER]
     if settings.bodies == "any":
@@ -109,15 +110,21 @@ def divide(samples: Sequence[Sample], settings: PartSettings) -> Division:
 
 def _place(point: PointNm, blocks: Mapping[Block, Part], settings: PartSettings) -> Part:
     """Return the part of a place: its block's, unless another part's is near."""
-    if any(box.contains(point) for box in settings.test_boxes):
-        return Part.TEST
-    if any(box.grown(settings.buffer_nm).contains(point) for box in settings.test_boxes):
-        return Part.BUFFER
+    if stated := _by_box(point, settings):
+        return stated
     own = blocks[_block(point, settings)]
     near = {blocks.get(block, own) for block in _blocks_near(point, settings.buffer_nm, settings)}
     # The rarer part stays whole, and the other gives way by the whole buffer. Half a buffer
     # on either side would let two parts meet at the corners of their blocks.
     return own if min(near, key=_ORDER.index) is own else Part.BUFFER
+
+
+def _by_box(point: PointNm, settings: PartSettings) -> Part | None:
+    """Return what the stated test boxes say about a place."""
+    if any(box.contains(point) for box in settings.test_boxes):
+        return Part.TEST
+    grown = (box.grown(settings.buffer_nm) for box in settings.test_boxes)
+    return Part.BUFFER if any(box.contains(point) for box in grown) else None
 
 
 def _blocks_near(point: PointNm, reach: float, settings: PartSettings) -> Iterable[Block]:
