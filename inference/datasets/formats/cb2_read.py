@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from inference.datasets.formats.cb2_schema import (
     mask_column,
     release_of,
 )
+from inference.datasets.formats.later import LaterEdits
 from inference.datasets.formats.pictures import OURS, SamplePictures, upright
 from inference.datasets.samples import Part, Sample
 from proofreading.verdicts import Task
@@ -70,8 +71,14 @@ def release_at(path: Path) -> Format:
     return releases.pop()
 
 
-def import_cb2(path: Path) -> ImportedSamples:
+def import_cb2(path: Path, later: LaterEdits | None = None) -> ImportedSamples:
     """Return the questions of a file or folder; pictures are read as they are asked for.
+
+    Parameters
+    ----------
+    later : LaterEdits or None
+        Edits that pairs labelled as two neurons are compared with: the published set
+        did not.
 
     Raises
     ------
@@ -88,6 +95,9 @@ def import_cb2(path: Path) -> ImportedSamples:
         if one.sample.id in found:
             dropped["the same question again"] += 1
             continue
+        if later is not None and _joined(one.sample, later):
+            dropped["separate pairs that a later edit joins"] += 1
+            continue
         found[one.sample.id] = one.sample
         if one.part is not None:
             parts[one.sample.id] = one.part
@@ -97,7 +107,7 @@ def import_cb2(path: Path) -> ImportedSamples:
         parts=parts,
         dropped=dropped,
         notes=_notes(release, found.values()),
-        read_rows=lambda: _rows(files),
+        read_rows=lambda: _rows(files, found.keys()),
     )
 
 
@@ -152,7 +162,13 @@ def _questions(files: Sequence[Path], dropped: Counter[str]) -> Iterator[Describ
                     dropped[str(error)] += 1
 
 
-def _rows(files: Sequence[Path]) -> Iterator[Row]:
+def _joined(sample: Sample, later: LaterEdits) -> bool:
+    pair = sample.segments
+    separate = sample.task is Task.SPLIT_ERROR_CORRECTION and not sample.label
+    return separate and len(pair) == 2 and later.join(pair[0], pair[1])
+
+
+def _rows(files: Sequence[Path], wanted: Collection[str]) -> Iterator[Row]:
     seen: set[str] = set()
     for path in files:
         with closing(_opened(path)) as file:
@@ -162,7 +178,7 @@ def _rows(files: Sequence[Path]) -> Iterator[Row]:
                 except UnusableRowError:
                     # Counted when the questions were read.
                     continue
-                if one.sample.id not in seen:
+                if one.sample.id in wanted and one.sample.id not in seen:
                     seen.add(one.sample.id)
                     yield Row(one.sample, one.part, _pictures(row, file.release, one))
 

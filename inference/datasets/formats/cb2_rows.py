@@ -79,7 +79,7 @@ def described(row: Mapping[str, Any], release: Format) -> Described:
         If the row lacks what a question needs, or contradicts itself.
     """
     try:
-        metadata = without_people(json.loads(row.get("metadata") or "{}"))
+        metadata = without_people(_metadata(row.get("metadata")))
         part = _PARTS.get(str(row.get("split")))
         if isinstance(metadata.get(OWN), dict):
             own = metadata[OWN]
@@ -89,6 +89,11 @@ def described(row: Mapping[str, Any], release: Format) -> Described:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UnusableRowError("rows whose metadata cannot be read") from error
+
+
+def _metadata(value: object) -> object:
+    # Some copies of the data have it unpacked already.
+    return value if isinstance(value, dict) else json.loads(str(value or "{}"))
 
 
 def _sample(row: Mapping[str, Any], metadata: dict[str, Any], release: Format) -> Sample:

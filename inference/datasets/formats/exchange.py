@@ -19,6 +19,8 @@ from inference.datasets.formats.base import (
     unique,
 )
 from inference.datasets.formats.candidates import read_candidates
+from inference.datasets.formats.cube_files import read_cube_splits
+from inference.datasets.formats.cubes import assign_cubes
 from inference.datasets.formats.detect import detect_format
 from inference.datasets.formats.events import read_events
 from inference.datasets.formats.history import bank_of_history
@@ -26,10 +28,10 @@ from inference.datasets.formats.labels import MAIN_TASKS, samples_of_bank
 from inference.datasets.formats.later import LaterEdits
 from inference.datasets.formats.operations import Control, Operation
 from inference.datasets.formats.sample_json import OWN, sample_as_json
-from inference.datasets.samples import Sample
+from inference.datasets.samples import Part, Sample
 from proofreading.verdicts import Task
 
-__all__ = ["export_history", "export_samples", "import_samples"]
+__all__ = ["export_history", "export_samples", "import_samples", "parts_of"]
 
 
 def import_samples(
@@ -44,7 +46,7 @@ def import_samples(
     Parameters
     ----------
     dataset : str
-        The datastack; what the file says of it if empty.
+        The datastack; what the file says of it if empty. ConnectomeBench2 always says it.
     tasks : frozenset of Task
         Which questions are made of edits; ConnectomeBench2 has its own two.
     later : Path, optional
@@ -67,13 +69,9 @@ def import_samples(
     if found in (Format.CB2_V1, Format.CB2_V2):
         from inference.datasets.formats.cb2_read import import_cb2
 
-        return import_cb2(path)
+        return import_cb2(path, None if later is None else _later((later,), dataset))
     dropped: Counter[str] = Counter()
-    known = LaterEdits()
-    for source in (path,) if later is None else (path, later):
-        for item in _items(source, detect_format(source), dataset, Counter()):
-            if isinstance(item, Operation):
-                known.add(item)
+    known = _later((path,) if later is None else (path, later), dataset)
     items = _items(path, found, dataset, dropped)
     samples = unique(samples_of_bank(items, known, dropped, tasks), dropped)
     if not samples:
@@ -81,6 +79,35 @@ def import_samples(
             f"No labelled question can be made of {path}.", _reasons(dropped) or "It is empty."
         )
     return ImportedSamples(found, samples, dropped=dropped, notes=_NOTES.get(found, ()))
+
+
+def parts_of(
+    imported: ImportedSamples, *, cubes: Path | None = None, buffer_nm: float = 0.0
+) -> dict[str, Part]:
+    """Return the part of every question, by sample id.
+
+    Parameters
+    ----------
+    cubes : Path, optional
+        Folder of a cube split: questions that it does not name belong to the buffer.
+    buffer_nm : float
+        Where neither the file nor a split says it, questions are dealt by cubes with such
+        a buffer between them, each dataset by itself; see `assign_cubes`.
+
+    Raises
+    ------
+    InputError
+        If the split cannot be read or the buffer makes no sense.
+    """
+    if cubes is not None:
+        split = read_cube_splits(cubes)
+        return {one.id: split.part_of(one) or Part.BUFFER for one in imported.samples}
+    unnamed = [one for one in imported.samples if one.id not in imported.parts]
+    found = dict(imported.parts)
+    for name in sorted({one.dataset for one in unnamed}):
+        own = [one for one in unnamed if one.dataset == name]
+        found.update(assign_cubes(own, buffer_nm=buffer_nm).parts)
+    return found
 
 
 def export_samples(rows: Iterable[Row], out: Path, format_: Format) -> Exported:
@@ -144,6 +171,15 @@ _NOTES = {
         "operation bank.",
     ),
 }
+
+
+def _later(paths: Iterable[Path], dataset: str) -> LaterEdits:
+    known = LaterEdits()
+    for path in paths:
+        for item in _items(path, detect_format(path), dataset, Counter()):
+            if isinstance(item, Operation):
+                known.add(item)
+    return known
 
 
 def _items(

@@ -132,7 +132,11 @@ def samples_of_bank(
             if item.is_merge and not item.is_correct and _joined(item, later):
                 dropped["separate pairs that a later edit joins"] += 1
                 continue
-            found = control_samples(item)
+            try:
+                found = iter(tuple(control_samples(item)))
+            except (AttributeError, KeyError, TypeError, ValueError):
+                dropped["lines whose question cannot be read"] += 1
+                continue
         yield from (sample for sample in found if sample.task in tasks)
 
 

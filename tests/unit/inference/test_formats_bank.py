@@ -156,6 +156,27 @@ def test_an_edit_comes_back_whole_with_ids_beyond_doubles(
     assert [int(one) for one in record["before_root_ids"]] == list(operation.before)
 
 
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+_FIELDS = (
+    "operation_id", "root_id", "species", "timestamp", "source_coords_nm", "sink_coords_nm",
+    "interface_point_nm", "before_root_ids", "after_root_ids", "added_edges", "is_correct",
+    "source_operation_id", "metadata", "before_timestamp", "is_merge",
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(changes=st.dictionaries(st.sampled_from(_FIELDS), _json | st.just({"proofdesk": {"id": 1}})))
+def test_no_content_of_a_field_stops_the_reading(
+    changes: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = _file(tmp_path_factory.mktemp("bank") / "bank", [_record(1), {**_record(), **changes}])
+    assert len(import_samples(path).samples) >= 5
+
+
 def _merge(**other: Any) -> Operation:
     kept = {
         "operation_id": 7,

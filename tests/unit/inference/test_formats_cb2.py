@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from connectome.errors import InputError, VolumeError
+from inference.datasets.formats.bank import write_bank
 from inference.datasets.formats.base import Format, Row
 from inference.datasets.formats.cb2_write import write_cb2
 from inference.datasets.formats.detect import detect_format
 from inference.datasets.formats.exchange import export_samples, import_samples
+from inference.datasets.formats.operations import Operation
 from inference.datasets.formats.pictures import (
     OURS,
     PictureFrame,
@@ -373,6 +375,15 @@ def test_rows_that_are_no_question_are_counted(tmp_path: Path) -> None:
         "the same question again": 1,
     }
     assert len(list(found.rows())) == 1
+
+
+def test_touching_pairs_are_compared_with_later_edits(tmp_path: Path) -> None:
+    path = _written(tmp_path / "v1", _v1_rows())
+    joined = Operation(9, True, "mouse", (A, B), (C,), (1.0, 2.0, 3.0))
+    write_bank(tmp_path / "bank", [joined])
+    found = import_samples(path, later=tmp_path / "bank")
+    assert found.dropped["separate pairs that a later edit joins"] == 2
+    assert len(found.samples) == len(list(found.rows())) == 4
 
 
 def test_a_real_second_release_row_is_read(tmp_path: Path) -> None:

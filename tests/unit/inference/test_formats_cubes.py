@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from itertools import combinations
 from pathlib import Path
 
@@ -9,11 +10,11 @@ import pytest
 
 from connectome.errors import InputError
 from connectome.space import PointNm
-from inference.datasets.formats.base import Format
+from inference.datasets.formats.base import Format, ImportedSamples
 from inference.datasets.formats.cube_files import read_cube_splits, write_cube_splits
 from inference.datasets.formats.cubes import assign_cubes
 from inference.datasets.formats.detect import detect_format
-from inference.datasets.formats.exchange import import_samples
+from inference.datasets.formats.exchange import import_samples, parts_of
 from inference.datasets.samples import Origin, Part, Sample, sample_id
 from proofreading.verdicts import Task
 
@@ -60,6 +61,33 @@ def test_cubes_are_dealt_as_published() -> None:
     }
     assert split.parts == {name: part[c] for name, c in cube.items()}
     assert set(split.parts.values()) == {Part.TRAIN, Part.VALIDATION, Part.TEST}
+
+
+@pytest.mark.parametrize(
+    ("occupied", "dealt"),
+    [
+        (3794, (3035, 379, 380)),
+        (415, (332, 42, 41)),
+        (6257, (5006, 626, 625)),
+        (322, (258, 32, 32)),
+    ],
+    ids=["mouse", "fly", "human", "zebrafish"],
+)
+def test_as_many_cubes_are_dealt_as_published(occupied: int, dealt: tuple[int, int, int]) -> None:
+    split = assign_cubes(_sample((50_000.0 * n, 0.0, 0.0)) for n in range(occupied))
+    counts = Counter(split.cubes.values())
+    assert (counts[Part.TRAIN], counts[Part.VALIDATION], counts[Part.TEST]) == dealt
+
+
+def test_parts_come_from_the_split_or_are_dealt(tmp_path: Path) -> None:
+    found = ImportedSamples(Format.OPERATION_BANK, tuple(_scattered(300)))
+    dealt = parts_of(found, buffer_nm=10_000.0)
+    assert dealt == assign_cubes(found.samples, buffer_nm=10_000.0).parts
+    write_cube_splits(tmp_path, found.samples, assign_cubes(found.samples, buffer_nm=10_000.0))
+    assert parts_of(found, cubes=tmp_path) == dealt
+    stated = ImportedSamples(found.format, found.samples, {found.samples[0].id: Part.TEST})
+    assert parts_of(stated)[found.samples[0].id] is Part.TEST
+    assert len(parts_of(stated)) == 300
 
 
 def test_the_order_of_questions_does_not_matter() -> None:
