@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from scipy.stats import binom
+
+from connectome.errors import InputError
+from inference.evaluation.lanes import audit, error_bound, lanes
+
+
+def answers(count: int, seed: int, spread: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    chance = expit(rng.normal(0, spread, count))
+    return chance, rng.random(count) < chance
+
+
+def test_the_bound_is_the_exact_binomial_one() -> None:
+    assert error_bound(0, 299, 0.05) == pytest.approx(0.01, abs=1e-4)
+    bound = error_bound(4, 500, 0.05)
+    assert binom.cdf(4, 500, bound) == pytest.approx(0.05, abs=1e-9)
+    assert error_bound(0, 0, 0.05) == 1.0
+    assert error_bound(3, 3, 0.05) == 1.0
+
+
+def test_lanes_keep_their_promise_on_fresh_answers() -> None:
+    broken = 0
+    for seed in range(40):
+        chosen = lanes(*answers(3000, seed), 0.02)
+        assert chosen.accept.bound <= 0.02
+        assert chosen.reject.bound <= 0.02
+        found = audit(chosen, *answers(20_000, 1000 + seed))
+        assert found.automatic.coverage > 0.2
+        broken += any(lane.errors / lane.count > 0.02 for lane in (found.accepted, found.rejected))
+    # Each lane may break its promise in one of twenty calibrations.
+    assert broken <= 6
+
+
+def test_an_error_no_lane_can_keep_leaves_everything_to_the_person() -> None:
+    chance, truth = answers(200, 0)
+    few = lanes(chance, truth, 0.01)
+    assert few.accept_above is None
+    assert few.reject_below is None
+    assert few.coverage == 0
+    found = audit(few, chance, truth)
+    assert found.automatic.count == 0
+    assert found.automatic.error is None
+    blind = lanes(np.full(5000, 0.5), np.arange(5000) % 2 == 0, 0.01)
+    assert blind.accept_above is None
+    assert blind.reject_below is None
+
+
+def test_all_equal_answers_are_in_one_lane_only() -> None:
+    chosen = lanes(np.full(5000, 0.9), np.ones(5000, np.bool_), 0.01)
+    assert chosen.accept_above == 0.9
+    assert chosen.reject_below is None
+    assert chosen.coverage == 1
+    half = lanes(np.full(400, 0.5), np.arange(400) % 2 == 0, 0.7)
+    assert half.accept_above is not None
+    assert half.reject_below is None
+
+
+def test_an_audit_counts_what_was_wrong() -> None:
+    chance = np.concatenate([np.full(1000, 0.99), np.full(1000, 0.01), np.full(50, 0.5)])
+    truth = chance > 0.6
+    chosen = lanes(chance, truth, 0.01)
+    assert chosen.coverage == pytest.approx(2000 / 2050)
+    assert chosen.expected_error == pytest.approx(0.01)
+    found = audit(chosen, np.array([0.995, 0.99, 0.3, 0.01]), np.array([True, False, True, False]))
+    assert (found.accepted.count, found.accepted.errors) == (2, 1)
+    assert (found.rejected.count, found.rejected.errors) == (1, 0)
+    assert found.automatic.coverage == 0.75
+    assert found.accepted.error is not None
+    assert found.accepted.error.low < 0.5 < found.accepted.error.high
+    assert found.rejected.error is not None
+    assert found.rejected.error.low == 0
+
+
+@pytest.mark.parametrize(("target", "confidence"), [(0.0, 0.95), (0.01, 1.0), (1.5, 0.9)])
+def test_targets_that_mean_nothing_are_refused(target: float, confidence: float) -> None:
+    with pytest.raises(InputError, match="means nothing"):
+        lanes(*answers(100, 0), target, confidence=confidence)
