@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from connectome.datastack import Datastack, Skeleton
 from connectome.errors import OutsideVolumeError, ServiceError
 from connectome.space import BoxNm, PointNm
-from proofreading.detection.bottlenecks import bottleneck_sites
-from proofreading.detection.contacts import contact_sites
+from proofreading.detection.bottlenecks import CUT_DETECTOR, bottleneck_sites
+from proofreading.detection.contacts import CONTACT_DETECTOR, contact_sites
 from proofreading.detection.neighbourhood import Neighbourhood, read_neighbourhood
 from proofreading.detection.partners import rank_partners
-from proofreading.detection.settings import DetectionSettings
+from proofreading.detection.settings import SKELETON_DETECTOR, DetectionSettings
+from proofreading.detection.shape import narrowings, soma_borders, turns
 from proofreading.detection.topology import SkeletonPoint, branch_points, tips
 from proofreading.sites import Partner, Site, SiteKind, make_site_id
 
-__all__ = ["Detector", "Progress", "detect"]
+__all__ = ["Detector", "Progress", "SiteDetector", "SkeletonRule", "detect"]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of segments done, 0 to 1."""
@@ -52,6 +54,47 @@ def detect(
     return Detector(settings).detect(datastack, roots=roots, box=box, progress=progress)
 
 
+class SiteDetector(Protocol):
+    """Finds sites of one kind in the voxels of a datastack."""
+
+    def __call__(
+        self,
+        datastack: Datastack,
+        settings: DetectionSettings,
+        *,
+        roots: Iterable[int] | None = None,
+        box: BoxNm | None = None,
+        progress: Callable[[float], None] | None = None,
+    ) -> Iterator[Site]:
+        """Yield sites while they are found; progress is the share done, 0 to 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class SkeletonRule:
+    """Which vertices of a skeleton become sites; all rules share one pass over skeletons."""
+
+    name: str
+    kind: SiteKind
+    places: Callable[[Skeleton, DetectionSettings], list[SkeletonPoint]]
+
+
+_VOLUME_DETECTORS: tuple[tuple[str, SiteKind, SiteDetector, str], ...] = (
+    (CONTACT_DETECTOR, SiteKind.CONTACT, contact_sites, "Looking for contacts"),
+    (CUT_DETECTOR, SiteKind.BOTTLENECK, bottleneck_sites, "Looking for weak cuts"),
+)
+_SKELETON_RULES = (
+    SkeletonRule(
+        SKELETON_DETECTOR,
+        SiteKind.JUNCTION,
+        lambda skeleton, settings: branch_points(skeleton, settings.same_tip_nm),
+    ),
+    SkeletonRule("calibre/1", SiteKind.BOTTLENECK, narrowings),
+    SkeletonRule("turn/1", SiteKind.BOTTLENECK, turns),
+    SkeletonRule("somata/1", SiteKind.BOTTLENECK, soma_borders),
+)
+
+
 class Detector:
     """Finds sites of the chosen kinds."""
 
@@ -68,42 +111,49 @@ class Detector:
     ) -> Iterator[Site]:
         """Yield sites while they are found: contacts, then segment by segment, largest first."""
         wanted = None if roots is None else [int(root) for root in roots]
-        kinds = self.settings.kinds
-        if SiteKind.CONTACT in kinds:
-            report = _share_of(progress, "Looking for contacts")
-            yield from contact_sites(
-                datastack, self.settings, roots=wanted, box=box, progress=report
-            )
-        if SiteKind.BOTTLENECK in kinds:
-            report = _share_of(progress, "Looking for weak cuts")
-            yield from bottleneck_sites(
-                datastack, self.settings, roots=wanted, box=box, progress=report
-            )
-        if kinds & {SiteKind.ENDPOINT, SiteKind.JUNCTION}:
-            yield from self._skeleton_sites(datastack, wanted, progress)
+        for name, kind, find, text in _VOLUME_DETECTORS:
+            if self._wants(name, kind):
+                report = _share_of(progress, text)
+                yield from find(datastack, self.settings, roots=wanted, box=box, progress=report)
+        rules = [rule for rule in _SKELETON_RULES if self._wants(rule.name, rule.kind)]
+        if rules or SiteKind.ENDPOINT in self.settings.kinds:
+            yield from self._skeleton_sites(datastack, wanted, rules, progress)
+
+    def _wants(self, name: str, kind: SiteKind) -> bool:
+        return kind in self.settings.kinds and name not in self.settings.off
 
     def _skeleton_sites(
-        self, datastack: Datastack, wanted: list[int] | None, progress: Progress | None
+        self,
+        datastack: Datastack,
+        wanted: list[int] | None,
+        rules: list[SkeletonRule],
+        progress: Progress | None,
     ) -> Iterator[Site]:
         total = _count(datastack, wanted)
         seen = _SeenPairs(self.settings.same_pair_nm)
         for done, skeleton in enumerate(datastack.skeletons.skeletons(wanted), 1):
-            yield from self._sites(datastack, skeleton, seen)
+            yield from self._sites(datastack, skeleton, rules, seen)
             if progress is not None:
                 progress("Looking for sites", min(1.0, done / total) if total else 0.0)
         if progress is not None:
             progress("Looking for sites", 1.0)
 
-    def _sites(self, datastack: Datastack, skeleton: Skeleton, seen: _SeenPairs) -> Iterator[Site]:
+    def _sites(
+        self,
+        datastack: Datastack,
+        skeleton: Skeleton,
+        rules: list[SkeletonRule],
+        seen: _SeenPairs,
+    ) -> Iterator[Site]:
         settings = self.settings
         if SiteKind.ENDPOINT in settings.kinds:
             for tip in tips(skeleton, settings.tangent_nm, settings.same_tip_nm):
                 site = self._endpoint(datastack, skeleton.root, tip)
                 if site is not None and seen.add(site):
                     yield site
-        if SiteKind.JUNCTION in settings.kinds:
-            for place in branch_points(skeleton, settings.same_tip_nm):
-                site = self._junction(datastack, skeleton.root, place)
+        for rule in rules:
+            for place in rule.places(skeleton, settings):
+                site = self._place(datastack, skeleton.root, place, rule)
                 if site is not None:
                     yield site
 
@@ -122,12 +172,14 @@ class Detector:
             datastack, SiteKind.ENDPOINT, root, supervoxel, point, tip, partners, face
         )
 
-    def _junction(self, datastack: Datastack, root: int, place: SkeletonPoint) -> Site | None:
+    def _place(
+        self, datastack: Datastack, root: int, place: SkeletonPoint, rule: SkeletonRule
+    ) -> Site | None:
         around = self._around(datastack, place.point_nm, _SNAP_NM)
         found = None if around is None else _own_voxel(around, root)
         if found is None:
             return None
-        return self._site(datastack, SiteKind.JUNCTION, root, *found, place)
+        return self._site(datastack, rule.kind, root, *found, place, detector=rule.name)
 
     def _around(self, datastack: Datastack, point: PointNm, half_nm: float) -> Neighbourhood | None:
         try:
@@ -148,17 +200,18 @@ class Detector:
         place: SkeletonPoint,
         partners: tuple[Partner, ...] = (),
         at_volume_face: bool = False,
+        detector: str = SKELETON_DETECTOR,
     ) -> Site:
         named = [supervoxel, *(partner.supervoxel for partner in partners[:1])]
         return Site(
-            id=make_site_id(datastack.name, kind, named, point, self.settings.detector),
+            id=make_site_id(datastack.name, kind, named, point, detector),
             kind=kind,
             datastack=datastack.name,
             root=root,
             supervoxel=supervoxel,
             point_nm=point,
             radius_nm=place.radius_nm,
-            detector=self.settings.detector,
+            detector=detector,
             direction=place.direction,
             partners=partners,
             at_volume_face=at_volume_face,

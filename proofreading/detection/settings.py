@@ -6,14 +6,19 @@ from dataclasses import dataclass
 
 from proofreading.sites import SiteKind
 
-__all__ = ["DEFAULT_KINDS", "DetectionSettings"]
+__all__ = ["DEFAULT_KINDS", "SKELETON_DETECTOR", "DetectionSettings"]
+
+SKELETON_DETECTOR = "skeleton/1"
+"""Name and version in the sites of tips and branch points."""
 
 DEFAULT_KINDS = frozenset({SiteKind.CONTACT, SiteKind.ENDPOINT, SiteKind.JUNCTION})
+
+OFF: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class DetectionSettings:
-    """How sites are found; a change of meaning needs a new `version`.
+    """How sites are found; a change of meaning needs a new version in a detector's name.
 
     Parameters
     ----------
@@ -49,6 +54,18 @@ class DetectionSettings:
         Without microscopy: a cut is weak up to this area over smaller side to the 2/3.
     same_cut_nm : float
         Cuts of one segment nearer than this are one site.
+    arm_nm, min_arm_nm : float
+        Length of neurite on both sides of a vertex that is compared, and the least length.
+    max_narrowing : float
+        A vertex is narrow up to this share of the usual radius of its thinner arm.
+    min_turn_cosine : float
+        A neurite turns sharply from this cosine between its arms on (-1 is straight on).
+    same_shape_nm : float
+        Narrow (or sharp) places of one segment nearer than this are one site.
+    soma_nm : float
+        From this radius on a blob is a soma.
+    off : frozenset of str
+        Detectors that stay silent though their kind was chosen, by name.
     block_voxels : int
         Edge of the blocks in which a volume is read for its contacts; changes no site.
     max_voxels : int
@@ -71,11 +88,12 @@ class DetectionSettings:
     max_cut_openness: float = 0.6
     max_cut_narrowness: float = 0.3
     same_cut_nm: float = 200.0
+    arm_nm: float = 500.0
+    min_arm_nm: float = 300.0
+    max_narrowing: float = 0.8
+    min_turn_cosine: float = 0.2
+    same_shape_nm: float = 300.0
+    soma_nm: float = 1500.0
+    off: frozenset[str] = OFF
     block_voxels: int = 100
     max_voxels: int = 8_000_000_000
-    version: int = 1
-
-    @property
-    def detector(self) -> str:
-        """Name and version that stand in every site found from a skeleton."""
-        return f"skeleton/{self.version}"

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from connectome.datastack import Skeleton
 from connectome.space import PointNm
 
-__all__ = ["SkeletonPoint", "branch_points", "tips"]
+__all__ = ["SkeletonPoint", "branch_points", "neighbours_of", "point_at", "thinned", "tips"]
 
 
 @dataclass(frozen=True)
@@ -31,21 +31,21 @@ def tips(skeleton: Skeleton, tangent_nm: float, same_nm: float) -> list[Skeleton
 
     Of tips within `same_nm` of each other the thickest stays. Cycles have none.
     """
-    neighbours = _neighbours(skeleton)
+    neighbours = neighbours_of(skeleton)
     found = [index for index, near in enumerate(neighbours) if len(near) <= 1]
     return [
-        _point(skeleton, index, _tangent(skeleton, neighbours, index, tangent_nm))
-        for index in _thinned(skeleton, found, same_nm)
+        point_at(skeleton, index, _tangent(skeleton, neighbours, index, tangent_nm))
+        for index in thinned(skeleton, found, same_nm)
     ]
 
 
 def branch_points(skeleton: Skeleton, same_nm: float) -> list[SkeletonPoint]:
     """Return the vertices of degree 3 and more, near-duplicates merged."""
-    found = [index for index, near in enumerate(_neighbours(skeleton)) if len(near) >= 3]
-    return [_point(skeleton, index, None) for index in _thinned(skeleton, found, same_nm)]
+    found = [index for index, near in enumerate(neighbours_of(skeleton)) if len(near) >= 3]
+    return [point_at(skeleton, index, None) for index in thinned(skeleton, found, same_nm)]
 
 
-def _neighbours(skeleton: Skeleton) -> list[set[int]]:
+def neighbours_of(skeleton: Skeleton) -> list[set[int]]:
     """Return the neighbours of each vertex; self-loops and repeated edges do not count."""
     near: list[set[int]] = [set() for _ in range(len(skeleton.vertices_nm))]
     for a, b in skeleton.edges.tolist():
@@ -55,7 +55,8 @@ def _neighbours(skeleton: Skeleton) -> list[set[int]]:
     return near
 
 
-def _point(skeleton: Skeleton, index: int, direction: PointNm | None) -> SkeletonPoint:
+def point_at(skeleton: Skeleton, index: int, direction: PointNm | None = None) -> SkeletonPoint:
+    """Return a vertex as a place."""
     return SkeletonPoint(
         _xyz(skeleton.vertices_nm[index]), float(skeleton.radii_nm[index]), direction
     )
@@ -66,7 +67,7 @@ def _xyz(values: NDArray[np.floating]) -> PointNm:
     return (x, y, z)
 
 
-def _thinned(skeleton: Skeleton, indices: list[int], same_nm: float) -> list[int]:
+def thinned(skeleton: Skeleton, indices: list[int], same_nm: float) -> list[int]:
     """Return the indices, thickest first, without those near a thicker one."""
     vertices, radii = skeleton.vertices_nm, skeleton.radii_nm
     kept: list[int] = []
