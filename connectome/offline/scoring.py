@@ -21,7 +21,7 @@ from connectome.graph import Ids
 from connectome.offline.engine import GraphEngine
 from connectome.offline.layout import DatastackFolder
 
-__all__ = ["OVERLAP_VOXELS", "Score", "score", "score_table"]
+__all__ = ["OVERLAP_VOXELS", "Score", "overlap_table", "score", "score_table"]
 
 OVERLAP_VOXELS = 1000
 """A root and a body overlap, for the counts of errors, from this many core voxels.
@@ -86,6 +86,19 @@ def score(
     InputError
         If the datastack has no ground truth.
     """
+    return score_table(*overlap_table(folder, timestamp=timestamp, engine=engine), ignore=ignore)
+
+
+def overlap_table(
+    folder: DatastackFolder,
+    *,
+    timestamp: float | None = None,
+    engine: GraphEngine | None = None,
+) -> tuple[Ids, Ids, NDArray[np.int64], NDArray[np.int64]]:
+    """Return root, body, voxels and core voxels of every pair that occurs, each (n,).
+
+    Parameters are those of `score`, and so is what is raised; body 0 is unknown truth.
+    """
     if not folder.manifest.has_groundtruth:
         raise InputError(
             f"The datastack {folder.name} has no ground truth to score against.",
@@ -93,7 +106,7 @@ def score(
         )
     graph = engine or GraphEngine.open(folder, read_only=True)
     try:
-        return score_table(*_overlaps(folder, graph, timestamp), ignore=ignore)
+        return _overlaps(folder, graph, timestamp)
     finally:
         if engine is None:
             graph.close()
