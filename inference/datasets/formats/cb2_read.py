@@ -143,7 +143,7 @@ def _opened(path: Path) -> _File:
     try:
         file = parquet.ParquetFile(path)
         columns = tuple(file.schema_arrow.names)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         raise _damaged(path) from error
     try:
         return _File(path, file, release_of(columns), columns)
@@ -180,7 +180,18 @@ def _rows(files: Sequence[Path], wanted: Collection[str]) -> Iterator[Row]:
                     continue
                 if one.sample.id in wanted and one.sample.id not in seen:
                     seen.add(one.sample.id)
-                    yield Row(one.sample, one.part, _pictures(row, file.release, one))
+                    yield Row(one.sample, one.part, _pictures_in(path, row, file.release, one))
+
+
+def _pictures_in(
+    path: Path, row: Mapping[str, Any], release: Format, one: Described
+) -> SamplePictures:
+    try:
+        return _pictures(row, release, one)
+    except VolumeError as error:
+        raise VolumeError(
+            f"{path.name}, question {one.sample.id}: {error.message}", error.hint
+        ) from error
 
 
 def _pictures(row: Mapping[str, Any], release: Format, one: Described) -> SamplePictures:

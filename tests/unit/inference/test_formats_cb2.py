@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -433,6 +434,22 @@ def test_damaged_files_are_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no data set"):
         import_samples(tmp_path / "empty")
+
+
+def test_whatever_is_damaged_there_is_a_sentence_for_it(tmp_path: Path) -> None:
+    whole = _written(tmp_path / "file", _v1_rows()).read_bytes()
+    chance, refused = random.Random(1), 0
+    for _ in range(60):
+        content = bytearray(whole)
+        content[len(content) - 1 - chance.randrange(8000)] = chance.randrange(256)
+        (tmp_path / "file").write_bytes(content)
+        try:
+            for row in import_samples(tmp_path / "file").rows():
+                assert row.pictures is not None
+                row.pictures.geometry()
+        except InputError:
+            refused += 1
+    assert 0 < refused < 60
 
 
 @pytest.mark.parametrize("packed", [b"", b"PK\x03\x04", b"no archive at all"])
