@@ -24,7 +24,8 @@ class Familiar:
 
     def __init__(self, manifest: ModelManifest) -> None:
         statistics = manifest.out_of_distribution
-        self._arrays = None if statistics is None else statistics.arrays()
+        # An ensemble states what is usual, but has no features of its own.
+        self._arrays = statistics.arrays() if statistics is not None and statistics.mean else None
         self.usual = float("nan") if statistics is None else statistics.percentile_95
 
     def distances(self, features: NDArray[np.floating]) -> Floats:

@@ -12,7 +12,7 @@ from inference.models.manifest import InputContract, Member, MembersContract
 from inference.models.registry import ModelFolder, default_model, find_model, list_models
 from proofreading.verdicts import Task
 
-__all__ = ["default_judges", "site_judge"]
+__all__ = ["default_judges", "member_folder", "site_judge"]
 
 PAIR_TASKS = (Task.SPLIT_ERROR_CORRECTION, Task.PARTNER_CHOICE)
 
@@ -52,7 +52,7 @@ def site_judge(folder: ModelFolder) -> SiteJudge:
 
         return PicturesJudge(OnnxJudge(folder))
     if isinstance(contract, MembersContract):
-        members = [site_judge(_member(m, folder.path.parent)) for m in contract.members]
+        members = [site_judge(member_folder(m, folder.path.parent)) for m in contract.members]
         return EnsembleJudge(folder.manifest, members)
     return _features_judge(folder)
 
@@ -67,8 +67,14 @@ def _features_judge(folder: ModelFolder) -> SiteJudge:
     return SiteFeaturesJudge(folder)
 
 
-def _member(member: Member, beside: Path) -> ModelFolder:
-    """Return a member's folder: beside the ensemble's own, or a bundled one."""
+def member_folder(member: Member, beside: Path) -> ModelFolder:
+    """Return a member's folder: beside the ensemble's own, or a bundled one.
+
+    Raises
+    ------
+    ModelError
+        If it is in neither place.
+    """
     for path, manifest in list_models(beside):
         if manifest.sha256 == member.sha256:
             return find_model(str(path))
