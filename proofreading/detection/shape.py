@@ -6,7 +6,9 @@ stretch; two somata in one segment need a border somewhere between them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +32,11 @@ class _Stretch:
 
 def narrowings(skeleton: Skeleton, settings: DetectionSettings) -> list[SkeletonPoint]:
     """Return the vertices that are thin for the usual calibre of both their arms."""
-    radii = skeleton.radii_nm.astype(float)
+    radii: list[float] = skeleton.radii_nm.astype(float).tolist()
     found = []
     for stretch in _stretches(skeleton, settings):
-        usual = min(float(np.median(radii[arm])) for arm in stretch.arms)
-        ratio = float(radii[stretch.index]) / usual if usual > 0 else 1.0
+        usual = min(median(radii[index] for index in arm) for arm in stretch.arms)
+        ratio = radii[stretch.index] / usual if usual > 0 else 1.0
         if ratio <= settings.max_narrowing:
             found.append((ratio, stretch.index))
     return _spread(skeleton, found, settings)
@@ -74,28 +76,34 @@ def soma_borders(skeleton: Skeleton, settings: DetectionSettings) -> list[Skelet
 
 def _stretches(skeleton: Skeleton, settings: DetectionSettings) -> list[_Stretch]:
     """Return the vertices of degree 2 whose arms are both long enough."""
-    near = neighbours_of(skeleton)
-    vertices = skeleton.vertices_nm.astype(float)
+    near = _near(skeleton)
     found = []
     for index, ends in enumerate(near):
         if len(ends) != 2:
             continue
-        one, other = sorted(ends)
-        arms = [_arm(near, vertices, index, end, settings.arm_nm) for end in (one, other)]
+        arms = [_arm(near, index, end, settings.arm_nm) for end in sorted(ends)]
         if min(reach for _, reach in arms) >= settings.min_arm_nm:
             found.append(_Stretch(index, (arms[0][0], arms[1][0])))
     return found
 
 
+def _near(skeleton: Skeleton) -> list[dict[int, float]]:
+    """Return the neighbours of each vertex with the way to them in nm."""
+    places = skeleton.vertices_nm.astype(float).tolist()
+    return [
+        {other: math.dist(places[index], places[other]) for other in sorted(ends)}
+        for index, ends in enumerate(neighbours_of(skeleton))
+    ]
+
+
 def _arm(
-    near: list[set[int]], vertices: NDArray[np.float64], index: int, end: int, length_nm: float
+    near: list[dict[int, float]], index: int, end: int, length_nm: float
 ) -> tuple[list[int], float]:
     """Return the vertices on one side within a length of neurite, and how far they reach."""
-    first = float(np.linalg.norm(vertices[end] - vertices[index]))
-    reached, queue = {index: 0.0, end: first}, [end]
+    reached, queue = {index: 0.0, end: near[index][end]}, [end]
     for here in queue:
-        for other in sorted(near[here]):
-            along = reached[here] + float(np.linalg.norm(vertices[other] - vertices[here]))
+        for other, way in near[here].items():
+            along = reached[here] + way
             if other not in reached and along <= length_nm:
                 reached[other] = along
                 queue.append(other)
