@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from inference.datasets.contacts import Contacts, find_contacts, gaps_filled
 from inference.datasets.volumes import TruthVolume
 
-__all__ = ["Pairs", "automatic_pairs", "coarser_pairs", "watershed_pairs"]
+__all__ = ["Pairs", "automatic_pairs", "coarser_pairs", "labelled_pairs", "watershed_pairs"]
 
 GAP_VOXELS = 3
 WATERSHED_PURITY = 0.9
@@ -74,6 +74,15 @@ def coarser_pairs(volume: TruthVolume, joined: float, rng: np.random.Generator) 
     coarse = _joined(chosen, size)[volume.supervoxels]
     owners = _owners(coarse, volume, WATERSHED_PURITY, ignore_unknown=False)
     return _labelled(coarse, find_contacts(coarse), owners)
+
+
+def labelled_pairs(volume: TruthVolume, labels: NDArray[Any], contacts: Contacts) -> Pairs:
+    """Return the pairs of any segmentation of a volume's voxels, both at least 90 % pure.
+
+    Voxels without truth do not count against purity.
+    """
+    owners = _owners(labels, volume, WATERSHED_PURITY, ignore_unknown=True)
+    return _labelled(labels, contacts, owners)
 
 
 def _joined(pairs: NDArray[np.int64], size: int) -> NDArray[np.uint32]:

@@ -158,9 +158,11 @@ def _directions(columns: Columns, name: str, moments: list[Moments], normal: Flo
     between = cb - ca
     columns.add(f"{name}.apart", np.linalg.norm(between, axis=1))
     columns.add(f"{name}.apart.across", np.abs((unit(between) * normal).sum(axis=1)))
-    weight = (na / np.maximum(na + nb, 1))[:, None, None]
-    joint = weight * sa + (1 - weight) * sb
-    joint += weight * (1 - weight) * between[:, :, None] * between[:, None, :]
+    # Written so that exchanging a and b gives the same bits: equal axes stay in their order.
+    both = np.maximum(na + nb, 1)
+    joint = (na[:, None, None] * sa + nb[:, None, None] * sb) / both[:, None, None]
+    share = na * nb / both**2
+    joint += share[:, None, None] * (between[:, :, None] * between[:, None, :])
     (la, va), (lb, vb), (lj, vj) = (np.linalg.eigh(m) for m in (sa, sb, joint))
     columns.add(f"{name}.aligned", np.abs((va[:, :, 2] * vb[:, :, 2]).sum(axis=1)))
     ways = (np.abs((v[:, :, 2] * normal).sum(axis=1)) for v in (va, vb))

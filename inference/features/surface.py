@@ -125,12 +125,18 @@ def _normals(
     pairs: NDArray[np.int64],
     radius_nm: float,
 ) -> Floats:
-    """Return unit vectors from a to b: where b lies around the spot, less where a lies."""
+    """Return unit vectors from the mean place of a around each spot to that of b."""
     offsets = ball_offsets(radius_nm, 3)
     labels = block.labels_at(_near(block, voxels, onto_nm, offsets))
     a, b = pairs[:, 0, None, None], pairs[:, 1, None, None]
-    side = (labels == b).view(np.int8) - (labels == a).view(np.int8)
-    return unit(np.asarray(side.astype(np.float32) @ offsets.astype(np.float32), np.float64))
+    return unit(_mean_place(labels == b, offsets) - _mean_place(labels == a, offsets))
+
+
+def _mean_place(mask: NDArray[np.bool_], offsets: Floats) -> Floats:
+    """Return the mean (n, k, 3) of the offsets (m, 3) that lie in a mask (n, k, m)."""
+    table = np.concatenate([offsets, np.ones((len(offsets), 1))], axis=1).astype(np.float32)
+    sums = (mask.astype(np.float32) @ table).astype(np.float64)
+    return np.asarray(sums[..., :3] / np.maximum(sums[..., 3:], 1))
 
 
 def _near(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator
@@ -12,22 +13,43 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from connectome.errors import ModelError
 from inference.datasets.views import Views
 from inference.judges.onnx import run_once
-from inference.models.manifest import OutOfDistribution
 from inference.pictures import unpack_pairs
 from inference.training.network import PairNetwork
+from inference.training.statistics import feature_statistics
 
-__all__ = ["OPSET", "export_onnx", "feature_statistics", "network_answers"]
+__all__ = ["OPSET", "export_onnx", "feature_statistics", "network_answers", "write_onnx"]
 
 OPSET = 18
 PARITY = 1e-4
 
 
 def export_onnx(network: PairNetwork, size_px: int, weights: Path, example: Views) -> str:
-    """Write the network as one ONNX file and return the file's sha256.
+    """Write the network of pairs as one ONNX file and return the file's sha256.
+
+    Raises
+    ------
+    ModelError
+        If the file answers otherwise than the network, see `write_onnx`.
+    """
+    shown = unpack_pairs(np.asarray(example.pictures[:17]))
+    assert shown.shape[-1] == size_px
+    return write_onnx(network, {"pictures": shown}, weights)
+
+
+def write_onnx(network: nn.Module, inputs: dict[str, NDArray[np.float32]], weights: Path) -> str:
+    """Write a network as one ONNX file for any number of rows; return the file's sha256.
+
+    Parameters
+    ----------
+    network : Module
+        On the CPU, in use; it takes the inputs in their order and returns logits and features.
+    inputs : dict of str to ndarray, each of shape (n, …)
+        Examples by the names of the file's inputs, on which both must agree.
 
     Raises
     ------
@@ -35,21 +57,23 @@ def export_onnx(network: PairNetwork, size_px: int, weights: Path, example: View
         If the file answers otherwise than the network, by more than 1e-4 of the logits'
         and features' scale.
     """
-    dummy = torch.zeros(2, 9, size_px, size_px)
+    rows = torch.export.Dim("n", min=1)
+    examples = tuple(torch.zeros(2, *value.shape[1:]) for value in inputs.values())
+    shapes = tuple({0: rows} for _ in inputs)
     with _quiet_exporter():
         torch.onnx.export(
             network,
-            (dummy,),
+            examples,
             weights,
-            input_names=["pictures"],
+            input_names=list(inputs),
             output_names=["logits", "features"],
-            dynamic_shapes={"pictures": {0: torch.export.Dim("n", min=1)}},
+            dynamic_shapes=(shapes,) if _takes_any(network) else shapes,
             opset_version=OPSET,
             dynamo=True,
             external_data=False,
             verbose=False,
         )
-    _check_parity(network, weights, np.asarray(example.pictures[:17]))
+    _check_parity(network, weights, inputs)
     return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
@@ -63,29 +87,6 @@ def network_answers(
     ]
     logits, features = zip(*parts, strict=True)
     return np.concatenate(logits), np.concatenate(features)
-
-
-def feature_statistics(
-    training: NDArray[np.float32], held_out: NDArray[np.float32]
-) -> OutOfDistribution:
-    """Return mean and inverse covariance of training features, and usual held-out distances.
-
-    The Mahalanobis distance of penultimate features follows Lee et al. 2018.
-    """
-    mean = training.mean(axis=0, dtype=np.float64)
-    covariance = np.cov(training.astype(np.float64), rowvar=False)
-    # A little of the mean variance on the diagonal keeps unused directions from dominating.
-    ridge = 1e-3 * np.trace(covariance) / len(covariance)
-    precision = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
-    away = held_out.astype(np.float64) - mean
-    distance = np.sqrt(np.einsum("ni,ij,nj->n", away, precision, away))
-    p95, p99 = np.percentile(distance, [95, 99])
-    return OutOfDistribution(
-        mean=tuple(round(float(v), 6) for v in mean),
-        precision=tuple(tuple(round(float(v), 6) for v in row) for row in precision),
-        percentile_95=round(float(p95), 4),
-        percentile_99=round(float(p99), 4),
-    )
 
 
 @contextmanager
@@ -102,6 +103,12 @@ def _quiet_exporter() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def _takes_any(network: nn.Module) -> bool:
+    """Tell whether a network takes any number of inputs, which the exporter nests."""
+    kinds = [p.kind for p in inspect.signature(network.forward).parameters.values()]
+    return inspect.Parameter.VAR_POSITIONAL in kinds
+
+
 def _answers(
     network: PairNetwork, packed: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -110,12 +117,15 @@ def _answers(
     return logits.numpy(), features.numpy()
 
 
-def _check_parity(network: PairNetwork, weights: Path, packed: NDArray[np.uint8]) -> None:
-    expected = _answers(network, packed)
-    found = run_once(weights, unpack_pairs(packed))
+def _check_parity(
+    network: nn.Module, weights: Path, inputs: dict[str, NDArray[np.float32]]
+) -> None:
+    with torch.no_grad():
+        expected = network(*(torch.from_numpy(value) for value in inputs.values()))
+    found = run_once(weights, inputs)
     for ours, theirs in zip(expected, found, strict=True):
-        scale = max(1.0, float(np.abs(ours).max()))
-        worst = float(np.abs(ours - theirs).max()) / scale
+        scale = max(1.0, float(ours.abs().max()))
+        worst = float(np.abs(ours.numpy() - theirs).max()) / scale
         if worst > PARITY:
             raise ModelError(
                 f"The exported network answers otherwise than the trained one (by {worst:.2g}).",
