@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +136,15 @@ def available_providers() -> tuple[str, ...]:
     return tuple(shown for name, shown in _PROVIDERS.items() if name in found)
 
 
-def run_once(weights: Path, pictures: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
+def run_once(
+    weights: Path, inputs: Mapping[str, NDArray[np.float32]]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return logits (n,) and features (n, d) of a network file, on the CPU.
 
     For exporters that compare a file with the network it was made from.
     """
     session = open_session(weights, 1, ("CPUExecutionProvider",))
-    logits, features = session.run(["logits", "features"], {"pictures": pictures})
+    logits, features = session.run(["logits", "features"], dict(inputs))
     return logits, features
 
 

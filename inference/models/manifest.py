@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from connectome.errors import ModelError
 from proofreading.verdicts import Task
+from rendering.geometry import CHANNELS, GeometrySpec
 from rendering.spec import EMSpec
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Block",
     "Calibration",
     "FeaturesContract",
+    "GeometryInput",
     "InputContract",
     "Isotonic",
     "Member",
@@ -42,8 +44,40 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class GeometryInput(_Strict):
+    """The views of meshes that a model takes, shape (n, views, channels, size, size).
+
+    Stated as the GeometrySpec in full and its hash.
+    """
+
+    name: str = "geometry"
+    channels: tuple[str, ...]
+    geometry_hash: str
+    spec: dict[str, float | int | tuple[str, ...] | tuple[float, ...]]
+
+    @classmethod
+    def of(cls, spec: GeometrySpec) -> Self:
+        """Return the record of a GeometrySpec."""
+        return cls(channels=CHANNELS, geometry_hash=spec.hash, spec=asdict(spec))
+
+    def geometry_spec(self) -> GeometrySpec:
+        """Return the GeometrySpec itself."""
+        return GeometrySpec(**self.spec)  # type: ignore[arg-type]
+
+    @model_validator(mode="after")
+    def _hash_agrees(self) -> Self:
+        if self.geometry_spec().hash != self.geometry_hash:
+            msg = f"the GeometrySpec does not have the hash {self.geometry_hash}"
+            raise ValueError(msg)
+        return self
+
+
 class InputContract(_Strict):
-    """The tensor of pictures that the model takes, shape (n, channels, size, size)."""
+    """The tensor of pictures that the model takes, shape (n, channels, size, size).
+
+    `geometry` are the views of meshes that it takes too; with no `channels`, they are
+    all that it takes.
+    """
 
     kind: Literal["pictures"] = "pictures"
     name: str = "pictures"
@@ -51,6 +85,14 @@ class InputContract(_Strict):
     size_px: int
     dtype: str = "float32"
     normalisation: str
+    geometry: GeometryInput | None = None
+
+    @model_validator(mode="after")
+    def _takes_something(self) -> Self:
+        if not self.channels and self.geometry is None:
+            msg = "a model of pictures takes slices, views of meshes or both"
+            raise ValueError(msg)
+        return self
 
 
 class FeaturesContract(_Strict):
@@ -228,8 +270,9 @@ class ModelManifest(_Strict):
 
     @model_validator(mode="after")
     def _pictures_are_stated(self) -> Self:
-        if (self.input.kind == "pictures") != (self.pictures is not None):
-            msg = "a model of pictures states their EMSpec, and no other model does"
+        slices = isinstance(self.input, InputContract) and bool(self.input.channels)
+        if slices != (self.pictures is not None):
+            msg = "a model of slices states their EMSpec, and no other model does"
             raise ValueError(msg)
         return self
 
@@ -244,8 +287,8 @@ class ModelManifest(_Strict):
         """
         if self.pictures is None:
             raise ModelError(
-                f"The model {self.id} takes numbers, not pictures.",
-                "Name a model whose manifest has the input kind `pictures`.",
+                f"The model {self.id} does not look at slices.",
+                "Name a model whose manifest states an EMSpec.",
             )
         return self.pictures
 
@@ -256,7 +299,10 @@ class ModelManifest(_Strict):
             return self.input.spec_hash
         if isinstance(self.input, MembersContract):
             return "+".join(member.sha256[:8] for member in self.input.members)
-        return self.picture_spec.em_hash
+        hashes = [] if self.pictures is None else [self.pictures.em_hash]
+        if self.input.geometry is not None:
+            hashes.append(self.input.geometry.geometry_hash)
+        return "+".join(hashes)
 
 
 def read_manifest(folder: Path) -> ModelManifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,3 +61,25 @@ def small_model(volume_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
     from tests.unit.inference.settings import small_training
 
     return train_pairs(volume_folder, tmp_path_factory.mktemp("model"), small_training())
+
+
+@pytest.fixture(scope="session")
+def real_pictures() -> tuple[Any, Any]:
+    """32 pictures of fib25's touching supervoxels, half a yes: (32, 9, 16, 16) and (32, 1)."""
+    torch = pytest.importorskip("torch", reason="training needs the extra `train`")
+    from inference.datasets.pairs import watershed_pairs
+    from inference.datasets.views import cut_views
+    from inference.pictures import unpack_pairs
+    from rendering.spec import EMSpec
+    from tests.data import shared_data
+
+    volume = load_truth_volume(shared_data("fib25")).below(50)
+    pairs = watershed_pairs(volume)
+    rng = np.random.default_rng(0)
+    rows = np.concatenate(
+        [rng.choice(np.flatnonzero(pairs.same == answer), 16) for answer in (True, False)]
+    )
+    spec = EMSpec(half_extent_nm=160.0, size_px=16)
+    views = cut_views(volume, pairs, rows, pairs.contacts.center[rows], spec)
+    truth = views.same.astype(np.float32).reshape(-1, 1)
+    return torch.from_numpy(unpack_pairs(views.pictures)), torch.from_numpy(truth)
