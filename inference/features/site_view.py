@@ -68,7 +68,7 @@ class SiteView:
     @cached_property
     def depth_nm(self) -> NDArray[np.float32]:
         """Distance of each own voxel from the surface; the cube's faces are no surface."""
-        depth = np.zeros(self.own.shape, np.float32)
+        depth: NDArray[np.float32] = np.zeros(self.own.shape, np.float32)
         # The nearest voxel outside always touches the segment, so its box and a rim suffice.
         box = ndimage.find_objects(self.own.view(np.uint8))[0]
         part = tuple(slice(max(0, s.start - 1), s.stop + 1) for s in box)
@@ -85,7 +85,7 @@ class SiteView:
         """Distance of every voxel from the seed."""
         z, y, x = (axis - p for axis, p in zip(self.axes_nm, self.point_nm, strict=True))
         flat = (y**2)[:, None] + (x**2)[None, :]
-        return np.sqrt((z**2)[:, None, None] + flat[None]).astype(np.float32)
+        return np.asarray(np.sqrt((z**2)[:, None, None] + flat[None]), np.float32)
 
     @property
     def voxel_nm3(self) -> float:

@@ -14,6 +14,7 @@ from connectome.errors import InputError
 from connectome.offline.multicut import MulticutError, split_components
 from connectome.space import PointNm
 from inference.datasets.contacts import Contacts, find_contacts
+from inference.datasets.cut_labels import CutRule, judge_cut
 from inference.datasets.samples import Origin, Sample, sample_id
 from inference.datasets.sources.synthetic import Variant, contact_openness
 from inference.datasets.volumes import TruthVolume
@@ -86,18 +87,18 @@ def supervoxel_graph(volume: TruthVolume, labels: NDArray[Any], segments: Ids) -
         0,
     )
     names, nodes = np.unique(keys, return_inverse=True)
-    nodes = nodes.reshape(labels.shape).astype(np.int32) + np.int32(names[0] != 0)
+    numbers = (nodes.reshape(labels.shape) + int(names[0] != 0)).astype(np.int32)
     names = names if names[0] == 0 else np.concatenate([[0], names])
     segment = names // span
-    contacts = _inside(find_contacts(nodes), segment)
+    contacts = _inside(find_contacts(numbers), segment)
     affinity = np.clip(contact_openness(volume, contacts), _LOWEST_AFFINITY, 1.0)
     bodies = int(volume.groundtruth.max()) + 1
     rows, counts = np.unique(
-        nodes.astype(np.int64).ravel() * bodies + volume.groundtruth.ravel(), return_counts=True
+        numbers.astype(np.int64).ravel() * bodies + volume.groundtruth.ravel(), return_counts=True
     )
     overlap = np.stack([rows // bodies, rows % bodies, counts], axis=1)
     overlap = overlap[(overlap[:, 0] > 0) & (overlap[:, 1] > 0)]
-    return Graph(nodes, segment, contacts, affinity.astype(np.float32), overlap)
+    return Graph(numbers, segment, contacts, affinity.astype(np.float32), overlap)
 
 
 def _inside(contacts: Contacts, segment: Ids) -> Contacts:
@@ -129,7 +130,8 @@ class CutSource:
 
     Source and sink points are drawn at random, near where two bodies touch and anywhere
     else in a segment; the cut is the graph's own (`connectome.offline.multicut`). It is
-    good when it parts the bodies (`rule`); a cut through a segment of one body is bad.
+    good when it parts the bodies (`cut_labels.judge_cut`); a cut through a segment of
+    one body is bad.
     """
 
     tasks = frozenset({_TASK})
@@ -383,29 +385,14 @@ class _Local:
         return _Cut(self.nodes[sources], self.nodes[sinks], ones, twos, middle)
 
 
-@dataclass(frozen=True)
-class CutRule:
-    """When a cut is good.
-
-    For every body of more than `smallest_body` voxels in the cut segment, at least
-    `ratio` times as many of its voxels lie on one side as on the other, and each side
-    has the larger part of some body.
-    """
-
-    ratio: float = 20.0
-    smallest_body: int = 1000
-
-
 def separates(graph: Graph, ones: Ids, twos: Ids, rule: CutRule) -> bool:
-    """Tell whether a cut parts the bodies of a segment."""
-    side = np.zeros(len(graph.segment), np.int64)
-    side[ones], side[twos] = 1, 2
-    totals: dict[int, list[int]] = {}
-    for node, body, voxels in graph.bodies[side[graph.bodies[:, 0]] > 0].tolist():
-        totals.setdefault(body, [0, 0])[int(side[node]) - 1] += voxels
-    large = [pair for pair in totals.values() if sum(pair) > rule.smallest_body]
-    good = all(max(pair) > rule.ratio * min(pair) for pair in large)
-    return good and {pair[0] > pair[1] for pair in large} == {True, False}
+    """Tell whether a cut parts the bodies of a segment (`judge_cut`)."""
+    sides = {**dict.fromkeys(ones.tolist(), 1), **dict.fromkeys(twos.tolist(), 2)}
+    overlaps: dict[int, dict[int, int]] = {}
+    for node, body, voxels in graph.bodies.tolist():
+        if node in sides:
+            overlaps.setdefault(node, {})[body] = voxels
+    return judge_cut(sides, overlaps, rule).good
 
 
 def bodies_of(volume: TruthVolume, labels: NDArray[Any], smallest: int) -> dict[int, list[int]]:

@@ -82,7 +82,9 @@ class JunctionSource:
         same_nm = DetectionSettings().same_tip_nm
         for variant in self.variants.values():
             made = {merge.label for merge in variant.merges}
-            for skeleton in skeletons_of(self.volume, variant.labels, self._cache):
+            # What was not merged is asked about where the variant's base is.
+            roots = tuple(sorted(made)) if made else None
+            for skeleton in skeletons_of(self.volume, variant.labels, self._cache, roots):
                 for place, name in _places(skeleton, same_nm):
                     found = self._answer(variant, skeleton.root, place)
                     if isinstance(found, str):

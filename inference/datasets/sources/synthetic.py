@@ -180,16 +180,29 @@ def _close_gap(before: NDArray[Any], labels: NDArray[Any], merge: Merge) -> None
 
 
 def skeletons_of(
-    volume: TruthVolume, labels: NDArray[Any], cache: Path | None = None
+    volume: TruthVolume,
+    labels: NDArray[Any],
+    cache: Path | None = None,
+    roots: tuple[int, ...] | None = None,
 ) -> list[Skeleton]:
-    """Return the skeletons of a label array, traced once when a cache folder is given."""
+    """Return skeletons of a label array, traced once when a cache folder is given.
+
+    Parameters
+    ----------
+    roots : tuple of int, optional
+        Of these segments only.
+    """
     if cache is None:
-        return list(skeletonize(labels, volume.voxel_nm))
+        return list(skeletonize(labels, volume.voxel_nm, roots=roots))
     digest = hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest()[:16]
-    path = cache / f"skeletons-{digest}.npz"
+    whole = cache / f"skeletons-{digest}.npz"
+    if whole.exists():
+        return [s for s in _stored(whole) if roots is None or s.root in roots]
+    chosen = "" if roots is None else hashlib.sha256(repr(roots).encode()).hexdigest()[:8]
+    path = cache / f"skeletons-{digest}{chosen}.npz"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        _store(path, list(skeletonize(labels, volume.voxel_nm)))
+        _store(path, list(skeletonize(labels, volume.voxel_nm, roots=roots)))
     return list(_stored(path))
 
 

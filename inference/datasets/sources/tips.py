@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ _SMALLEST_PARTNER = 1_000
 _UNKNOWN_VOXELS = 200
 """Unassigned voxels of the same body near a tip from which on it may go on there."""
 _UNKNOWN_NM = 200.0
+_UNCLEAR_SHARE = 0.15
+"""Share of the tissue around a tip whose body is not known, beyond which nothing is claimed."""
+_IN_MIXED_NM3 = 50_000.0
+"""Volume of the same body, around a tip, in segments that belong to no single body."""
 
 
 class TipSource:
@@ -90,20 +95,26 @@ class TipSource:
 
     def _label(self, known: _Known, root: int, tip: SkeletonPoint, face_nm: float) -> bool | str:
         """Return the answer, or why there is none."""
-        if self._room(tip.point_nm) <= tip.radius_nm + face_nm:
+        if self.room(tip.point_nm) <= tip.radius_nm + face_nm:
             return "at a face of the volume"
         if root not in known.body_of:
             return "segment of no single body"
+        around = known.around(root, tip.point_nm, tip.radius_nm + _NEAR_NM)
+        if around.unclear > _UNCLEAR_SHARE:
+            return "touches what is no single body"
         apart = known.to_split_error(root, tip.point_nm) - tip.radius_nm
         if apart <= _NEAR_NM:
             return True
+        if around.in_mixed > _IN_MIXED_NM3:
+            return "goes on in a segment of several bodies"
         if apart <= _FAR_NM:
             return "a split error at some distance"
         if known.unassigned(root, tip.point_nm) > _UNKNOWN_VOXELS:
             return "goes on where nothing is assigned"
         return False
 
-    def _room(self, point_nm: PointNm) -> float:
+    def room(self, point_nm: PointNm) -> float:
+        """Return the distance in nm to the nearest face of the volume."""
         bounds = self.volume.scale.bounds_nm
         return min(
             min(p - low, high - p)
@@ -125,8 +136,16 @@ class TipSource:
             point_nm=tip.point_nm,
             segments=(root,),
             bodies=(known.body_of[root],),
-            notes={"segmentation": variant.name},
+            notes={"segmentation": variant.name, "radius_nm": f"{tip.radius_nm:.1f}"},
         )
+
+
+@dataclass(frozen=True)
+class _Around:
+    """What lies around a tip: share without a known body, and its body in mixed segments (nm³)."""
+
+    unclear: float
+    in_mixed: float
 
 
 class _Known:
@@ -135,6 +154,7 @@ class _Known:
     def __init__(self, volume: TruthVolume, variant: Variant) -> None:
         contacts, same = variant.pairs.contacts, variant.pairs.same
         self.volume = volume
+        self._labels = variant.labels
         self.body_of = {
             int(label): int(body)
             for label, body in zip(
@@ -163,6 +183,33 @@ class _Known:
             self._trees[root] = cKDTree(places)
         distance, _ = self._trees[root].query(point_nm)
         return float(distance)
+
+    def around(self, root: int, point_nm: PointNm, reach_nm: float) -> _Around:
+        """Return what the truth says about other segments in the ball around a tip."""
+        window, ball = self._ball(point_nm, reach_nm)
+        labels, truth = self._labels[window], self.volume.groundtruth[window]
+        others = ball & (labels != root) & (labels != 0)
+        unclear = others & np.isin(truth, [0, *self.volume.excluded_bodies])
+        names = labels[others & (truth == self.body_of[root])]
+        mixed = [n for n in np.unique(names).tolist() if n not in self.body_of]
+        count = int(np.isin(names, mixed).sum())
+        each = float(np.prod(self.volume.voxel_nm))
+        return _Around(float(unclear.sum()) / max(1, int(others.sum())), count * each)
+
+    def _ball(
+        self, point_nm: PointNm, reach_nm: float
+    ) -> tuple[tuple[slice, ...], NDArray[np.bool_]]:
+        size = np.asarray(self.volume.voxel_nm[::-1])
+        voxel = np.asarray(self.volume.scale.voxel_at(point_nm))[::-1]
+        reach = (reach_nm / size).astype(np.int64)
+        low = np.maximum(voxel - reach, 0)
+        high = np.minimum(voxel + reach + 1, self._labels.shape)
+        window = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        axes = [
+            (np.arange(a, b) - v) * s for a, b, v, s in zip(low, high, voxel, size, strict=True)
+        ]
+        squared = axes[0][:, None, None] ** 2 + axes[1][:, None] ** 2 + axes[2] ** 2
+        return window, np.asarray(squared <= reach_nm**2)
 
     def unassigned(self, root: int, point_nm: PointNm) -> int:
         """Return how many voxels of the body near a point belong to no segment."""
