@@ -12,22 +12,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from connectome.errors import InputError, StorageError
-from connectome.space import PointNm
 from inference.datasets.card import card
 from inference.datasets.facts import DatasetFacts, count_rows
-from inference.datasets.samples import Origin, Part, Sample
+from inference.datasets.formats.sample_json import sample_as_json, sample_from_json
+from inference.datasets.samples import Part, Sample
 from proofreading.verdicts import Task
 
 __all__ = ["Dataset", "Row", "read_dataset", "write_dataset"]
 
 SAMPLES, FACTS, TEST, CARD = "samples.parquet", "dataset.json", "test_indices.json", "README.md"
 _FORMAT = 1
-_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -189,64 +187,12 @@ def _write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def _record(row: Row) -> dict[str, Any]:
-    """Return a row as JSON values: ids are strings, positions have picometres at most."""
-    sample = row.sample
-    return {
-        "id": sample.id,
-        "task": sample.task.value,
-        "dataset": sample.dataset,
-        "origin": sample.origin.value,
-        "strategy": sample.strategy,
-        "label": sample.label,
-        "synthetic": sample.synthetic,
-        "point_nm": _rounded(sample.point_nm),
-        "segments": [str(one) for one in sample.segments],
-        "supervoxels": [str(one) for one in sample.supervoxels],
-        "bodies": [str(one) for one in sample.bodies],
-        "sources_nm": [_rounded(point) for point in sample.sources_nm],
-        "sinks_nm": [_rounded(point) for point in sample.sinks_nm],
-        "operation_id": None if sample.operation_id is None else str(sample.operation_id),
-        "seen_at": None if sample.seen_at is None else sample.seen_at.astimezone(UTC).isoformat(),
-        "notes": dict(sorted(sample.notes.items())),
-        "part": row.part.value,
-        "picture": row.picture,
-    }
+    """Return a row as JSON values; ids are strings."""
+    return {**sample_as_json(row.sample), "part": row.part.value, "picture": row.picture}
 
 
 def _row(record: Mapping[str, Any]) -> Row:
-    operation, seen = record["operation_id"], record["seen_at"]
-    sample = Sample(
-        id=record["id"],
-        task=Task(record["task"]),
-        dataset=record["dataset"],
-        origin=Origin(record["origin"]),
-        strategy=record["strategy"],
-        label=record["label"],
-        synthetic=record["synthetic"],
-        point_nm=_point(record["point_nm"]),
-        segments=_ids(record["segments"]),
-        supervoxels=_ids(record["supervoxels"]),
-        bodies=_ids(record["bodies"]),
-        sources_nm=tuple(_point(point) for point in record["sources_nm"]),
-        sinks_nm=tuple(_point(point) for point in record["sinks_nm"]),
-        operation_id=None if operation is None else int(operation),
-        seen_at=None if seen is None else datetime.fromisoformat(seen),
-        notes=record["notes"],
-    )
-    return Row(sample, Part(record["part"]), record["picture"])
-
-
-def _ids(values: Iterable[str]) -> tuple[int, ...]:
-    return tuple(int(value) for value in values)
-
-
-def _point(values: Iterable[float]) -> PointNm:
-    x, y, z = (float(value) for value in values)
-    return (x, y, z)
-
-
-def _rounded(point: PointNm) -> list[float]:
-    return [round(float(value), _DIGITS) for value in point]
+    return Row(sample_from_json(record), Part(record["part"]), record["picture"])
 
 
 def _packed(value: Any) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from connectome.cave.operations import HistoryOperation, joined
 from connectome.errors import InputError
 from connectome.graph import Graph, Lineage, OperationDetails
 from inference.datasets.formats.bank import read_bank
+from inference.datasets.formats.history import as_history
 from inference.datasets.formats.operations import Operation
 
 __all__ = ["from_bank", "operations_of_graph", "read_edit_log"]
@@ -79,6 +81,8 @@ def read_edit_log(path: Path, dropped: Counter[str]) -> list[HistoryOperation]:
     if imported:
         return list(read_history(path))
     items = [item for item in read_bank(path, dropped) if isinstance(item, Operation)]
+    if not items:
+        raise InputError(f"The file {path} holds no edits.", "Choose another file.")
     timed = [item for item in items if item.time is not None]
     if len(timed) < len(items):
         dropped["edits without a time"] += len(items) - len(timed)
@@ -86,30 +90,15 @@ def read_edit_log(path: Path, dropped: Counter[str]) -> list[HistoryOperation]:
 
 
 def from_bank(operation: Operation) -> HistoryOperation:
-    """Return an edit of an operation bank.
+    """Return an edit of an operation bank; its one place stands for points that are missing.
 
     Raises
     ------
-    InputError
+    ValueError
         If the bank does not say when it was made.
     """
-    if operation.time is None:
-        raise InputError(f"The edit {operation.operation_id} has no time.")
-    known = bool(operation.sources_nm or operation.sinks_nm)
-    return HistoryOperation(
-        operation_id=operation.operation_id,
-        kind="merge" if operation.is_merge else "split",
-        is_merge=operation.is_merge,
-        time=operation.time,
-        user_id="",
-        before_roots=operation.before,
-        after_roots=operation.after,
-        added_edges=operation.added_edges,
-        removed_edges=operation.removed_edges,
-        source_coords_nm=operation.sources_nm if known else (operation.point_nm,),
-        sink_coords_nm=operation.sinks_nm,
-        complete=known,
-    )
+    edit = as_history(operation)
+    return edit if edit.complete else replace(edit, source_coords_nm=(operation.point_nm,))
 
 
 def _whole(graph: Graph, roots: list[int]) -> Lineage:
