@@ -41,8 +41,8 @@ class SiteSpec:
     def half_nm(self) -> float:
         """Half-width of the cube of voxels that is looked at."""
         if self.task is Task.SPLIT_ERROR_IDENTIFICATION:
-            # A contact at the tip, then everything that is measured around it.
-            return self.pairs.reach_nm + 400.0
+            # A contact at the tip, then the largest ball that is measured around it.
+            return max(self.pairs.balls_nm) + 250.0
         return 400.0 if self.task is Task.MERGE_ERROR_IDENTIFICATION else 450.0
 
     def hash(self, names: Sequence[str]) -> str:

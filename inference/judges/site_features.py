@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ __all__ = ["CutProposal", "SiteFeaturesJudge", "cut_numbers", "junction_numbers"
 
 Values = NDArray[np.float32]
 Result = Verdict | FailedVerdict
+_CELL_NM = 1000.0
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,13 @@ class SiteFeaturesJudge:
 
     def judge_sites(self, datastack: Datastack, sites: Sequence[Site]) -> list[Result]:
         """Return one verdict, or the reason for none, for every site."""
-        return [self._judge_site(datastack, site) for site in sites]
+        if self.manifest.task is not Task.SPLIT_ERROR_IDENTIFICATION:
+            return [self._judged(site, partial(self._values, datastack, site)) for site in sites]
+        found: dict[int, Result] = {}
+        for group in _neighbours(sites):
+            measured = partial(self._tip_values, datastack, [sites[k] for k in group])
+            found |= self._judged_together(datastack, sites, group, measured)
+        return [found[k] for k in range(len(sites))]
 
     def judge_cut(self, datastack: Datastack, proposal: CutProposal) -> Opinion:
         """Return what is thought of a proposed cut.
@@ -122,23 +130,50 @@ class SiteFeaturesJudge:
             )
         return self._opinion(self._ordered(cut_numbers(datastack, proposal, self.spec)))
 
-    def _judge_site(self, datastack: Datastack, site: Site) -> Result:
+    def _judged(self, site: Site, measured: Callable[[], Values]) -> Result:
         try:
-            return verdict(self, site, None, self._opinion(self._values(datastack, site)))
+            return verdict(self, site, None, self._opinion(measured()))
         except ProofdeskError as error:
             return failed(self, site, None, error)
 
+    def _judged_together(
+        self,
+        datastack: Datastack,
+        sites: Sequence[Site],
+        group: Sequence[int],
+        measured: Callable[[], list[Values]],
+    ) -> dict[int, Result]:
+        """Judge tips of one box; where one of them cannot be measured, each on its own."""
+        try:
+            tables = measured()
+        except ProofdeskError as error:
+            if len(group) == 1:
+                return {group[0]: failed(self, sites[group[0]], None, error)}
+            return {
+                k: self._judged(sites[k], partial(self._alone, datastack, sites[k])) for k in group
+            }
+        return {
+            k: verdict(self, sites[k], None, self._opinion(table))
+            for k, table in zip(group, tables, strict=True)
+        }
+
+    def _alone(self, datastack: Datastack, site: Site) -> Values:
+        return self._tip_values(datastack, [site])[0]
+
+    def _tip_values(self, datastack: Datastack, sites: Sequence[Site]) -> list[Values]:
+        roots = present_roots(datastack, [site.supervoxel for site in sites])
+        asked = [(r, s.point_nm, s.radius_nm) for r, s in zip(roots, sites, strict=True)]
+        names = partner_names(self.spec.pairs)
+        place = {name: index for index, name in enumerate(names)}
+        columns = [place[name] for name in self._model.contract.features]
+        return [values[:, columns] for values in tip_values(datastack, asked, self.spec)]
+
     def _values(self, datastack: Datastack, site: Site) -> Values:
-        """Return the rows of a site: one for each neighbour of a tip, else one."""
+        """Return the row of a branch point or cut, shape (1, d)."""
         if self.manifest.task is Task.SPLIT_ACTION_EVALUATION:
             return self._ordered(cut_numbers(datastack, CutProposal.of_site(site), self.spec))
         (root,) = present_roots(datastack, [site.supervoxel])
-        if self.manifest.task is Task.MERGE_ERROR_IDENTIFICATION:
-            return self._ordered(junction_numbers(datastack, root, site.point_nm, self.spec))
-        values = tip_values(datastack, root, site.point_nm, site.radius_nm, self.spec)
-        names = partner_names(self.spec.pairs)
-        place = {name: index for index, name in enumerate(names)}
-        return values[:, [place[name] for name in self._model.contract.features]]
+        return self._ordered(junction_numbers(datastack, root, site.point_nm, self.spec))
 
     def _ordered(self, numbers: Numbers) -> Values:
         row = [numbers.get(name, float("nan")) for name in self._model.contract.features]
@@ -164,25 +199,40 @@ def junction_numbers(datastack: Datastack, root: int, point_nm: PointNm, spec: S
     return junction_features(view_at(datastack, root, point_nm, spec.half_nm))
 
 
-def tip_values(
-    datastack: Datastack, root: int, point_nm: PointNm, radius_nm: float, spec: SiteSpec
-) -> Values:
-    """Measure the neighbours of a tip, shape (n, d), as `partner_rows` does.
+AskedTip = tuple[int, PointNm, float]
+"""A tip's segment, its place and its radius in nm."""
+
+
+def tip_values(datastack: Datastack, asked: Sequence[AskedTip], spec: SiteSpec) -> list[Values]:
+    """Measure the neighbours of tips near each other, a table (n, d) for each tip.
 
     Raises
     ------
     VolumeError
         If the datastack has no microscopy.
     InputError
-        If the segment is no longer near the tip.
+        If a segment is no longer near its tip.
     """
-    roots, em = _read(datastack, point_nm, spec.half_nm)
-    scale = roots.scale
+    points = np.array([point for _, point, _ in asked])
+    low, high = points.min(axis=0) - spec.half_nm, points.max(axis=0) + spec.half_nm
+    roots, em = _read(datastack, BoxNm(_point(low), _point(high)))
     names, small = np.unique(roots.data, return_inverse=True)
     labels = (small.reshape(roots.data.shape) + int(names[0] != 0)).astype(np.int32)
-    places = np.argwhere(roots.data == root)
-    low = np.asarray(roots.origin_nm)
-    centers = low + (places[:, ::-1] + 0.5) * np.asarray(scale.voxel_nm)
+    tips = [_tip(roots, labels, *tip) for tip in asked]
+    rows = partner_rows(em.data, labels, tips, roots.scale.voxel_nm, spec.pairs)
+    return [rows.values[rows.tip == number] for number in range(len(tips))]
+
+
+def _tip(
+    roots: Cutout, labels: NDArray[np.int32], root: int, point_nm: PointNm, radius_nm: float
+) -> Tip:
+    scale = roots.scale
+    first, last = scale.clip(BoxNm.around(point_nm, SNAP_NM))
+    corner = np.array(first)[::-1] - np.array(roots.first_voxel)[::-1]
+    size = np.array(last)[::-1] - np.array(first)[::-1]
+    window = tuple(slice(int(a), int(a + n)) for a, n in zip(corner, size, strict=True))
+    places = np.argwhere(roots.data[window] == root) + corner
+    centers = (places[:, ::-1] + roots.first_voxel + 0.5) * np.asarray(scale.voxel_nm)
     apart = ((centers - np.asarray(point_nm)) ** 2).sum(axis=1)
     if not len(places) or apart.min() > SNAP_NM**2:
         raise InputError(
@@ -193,8 +243,20 @@ def tip_values(
     room = min(
         min(p - a, b - p) for a, p, b in zip(bounds.lower, point_nm, bounds.upper, strict=True)
     )
-    tip = Tip(int(labels[z, y, x]), (z, y, x), radius_nm, room)
-    return partner_rows(em.data, labels, [tip], scale.voxel_nm, spec.pairs).values
+    return Tip(int(labels[z, y, x]), (z, y, x), radius_nm, room)
+
+
+def _neighbours(sites: Sequence[Site]) -> list[list[int]]:
+    """Return the sites by cells of one micrometre, so that tissue is filtered once for many."""
+    cells: dict[tuple[int, ...], list[int]] = {}
+    for index, site in enumerate(sites):
+        cells.setdefault(tuple(int(v // _CELL_NM) for v in site.point_nm), []).append(index)
+    return list(cells.values())
+
+
+def _point(values: NDArray[np.float64]) -> PointNm:
+    x, y, z = (float(v) for v in values)
+    return (x, y, z)
 
 
 def cut_numbers(datastack: Datastack, proposal: CutProposal, spec: SiteSpec) -> Numbers:
@@ -250,11 +312,11 @@ def _middle(sides: Cutout) -> PointNm:
     return sides.scale.center_of((first[0] + x, first[1] + y, first[2] + z))
 
 
-def _read(datastack: Datastack, point_nm: PointNm, half_nm: float) -> tuple[Cutout, Cutout]:
+def _read(datastack: Datastack, box: BoxNm) -> tuple[Cutout, Cutout]:
     if datastack.imagery is None:
         raise VolumeError(
             "This datastack shows no microscopy.",
             "Judges look at the microscopy; answer these sites without one.",
         )
-    roots = datastack.segmentation.read_roots(BoxNm.around(point_nm, half_nm))
+    roots = datastack.segmentation.read_roots(box)
     return roots, datastack.imagery.read(roots.bounds_nm)
