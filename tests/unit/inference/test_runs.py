@@ -160,7 +160,7 @@ def test_settings_are_read_or_refused(tmp_path: Path) -> None:
     config = RunConfig.from_file(path)
     assert (config.batch, config.weight_decay, config.learning_rate) == (256, 0.05, 1e-4)
     assert config.network.architecture is Architecture.VIT
-    assert RunConfig(**{"tasks": config.tasks, "batch": 64}).optimizer.learning_rate == 5e-5
+    assert RunConfig(config.tasks, batch=64).optimizer.learning_rate == 5e-5
     path.write_text('{"tasks": ["split_error_correction"], "epoch": 3}')
     with pytest.raises(InputError, match="epoch"):
         RunConfig.from_file(path)
