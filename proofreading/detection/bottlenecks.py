@@ -72,12 +72,14 @@ def bottleneck_sites(
     segmentation = datastack.segmentation
     scale = segmentation.scales[working_level(segmentation, settings)]
     points = np.array([each.point_nm for each in found]).reshape(-1, 3)
-    for block, rows in blocks_of(scale, settings.block_voxels, points, box):
+    done = 0
+    for _, rows in blocks_of(scale, settings.block_voxels, points, box):
         for row in rows.tolist():
             site = _site(datastack, found[row], settings)
             if site is not None:
                 yield site
-        report(0.8 + 0.2 * block.last[2] / (scale.offset[2] + scale.shape[2]))
+        done += len(rows)
+        report(0.8 + 0.2 * done / len(found))
     report(1.0)
 
 

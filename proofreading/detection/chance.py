@@ -14,7 +14,7 @@ and over the sites (precision).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,10 @@ class AgainstChance:
         """Whether the recall lies above 97.5 % of the draws."""
         own, other = self.recall.value, self.chance_recall.high
         return own is not None and other is not None and own > other
+
+    def as_dict(self) -> dict[str, object]:
+        """Return everything ready for JSON."""
+        return {**asdict(self), "beats_chance": self.beats_chance}
 
 
 def site_places(sites: Iterable[Site]) -> list[Place]:

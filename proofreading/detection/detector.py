@@ -24,7 +24,7 @@ from proofreading.sites import Partner, Site, SiteKind, make_site_id
 __all__ = ["Detector", "Progress", "SiteDetector", "SkeletonRule", "detect"]
 
 Progress = Callable[[str, float], None]
-"""Called with what is being done and the share of segments done, 0 to 1."""
+"""Called with what is being done and the share of the work done, 0 to 1."""
 
 _BEYOND_NM = 60.0
 """How far the neighbourhood of a tip reaches beyond the surface that counts."""
@@ -111,13 +111,16 @@ class Detector:
     ) -> Iterator[Site]:
         """Yield sites while they are found: contacts, then segment by segment, largest first."""
         wanted = None if roots is None else [int(root) for root in roots]
-        for name, kind, find, text in _VOLUME_DETECTORS:
-            if self._wants(name, kind):
-                report = _share_of(progress, text)
-                yield from find(datastack, self.settings, roots=wanted, box=box, progress=report)
+        volume = [each for each in _VOLUME_DETECTORS if self._wants(each[0], each[1])]
         rules = [rule for rule in _SKELETON_RULES if self._wants(rule.name, rule.kind)]
-        if rules or SiteKind.ENDPOINT in self.settings.kinds:
-            yield from self._skeleton_sites(datastack, wanted, rules, progress)
+        skeletons = bool(rules) or SiteKind.ENDPOINT in self.settings.kinds
+        passes = len(volume) + skeletons
+        for number, (_, _, find, text) in enumerate(volume):
+            report = _pass_of(progress, text, number, passes)
+            yield from find(datastack, self.settings, roots=wanted, box=box, progress=report)
+        if skeletons:
+            report = _pass_of(progress, "Looking along skeletons", len(volume), passes)
+            yield from self._skeleton_sites(datastack, wanted, rules, report)
 
     def _wants(self, name: str, kind: SiteKind) -> bool:
         return kind in self.settings.kinds and name not in self.settings.off
@@ -127,16 +130,14 @@ class Detector:
         datastack: Datastack,
         wanted: list[int] | None,
         rules: list[SkeletonRule],
-        progress: Progress | None,
+        progress: Callable[[float], None],
     ) -> Iterator[Site]:
         total = _count(datastack, wanted)
         seen = _SeenPairs(self.settings.same_pair_nm)
         for done, skeleton in enumerate(datastack.skeletons.skeletons(wanted), 1):
             yield from self._sites(datastack, skeleton, rules, seen)
-            if progress is not None:
-                progress("Looking for sites", min(1.0, done / total) if total else 0.0)
-        if progress is not None:
-            progress("Looking for sites", 1.0)
+            progress(min(1.0, done / total) if total else 0.0)
+        progress(1.0)
 
     def _sites(
         self,
@@ -236,8 +237,13 @@ class _SeenPairs:
         return True
 
 
-def _share_of(progress: Progress | None, text: str) -> Callable[[float], None] | None:
-    return None if progress is None else lambda share: progress(text, share)
+def _pass_of(
+    progress: Progress | None, text: str, number: int, passes: int
+) -> Callable[[float], None]:
+    """Return what tells the progress of one of several passes over the datastack."""
+    if progress is None:
+        return lambda _share: None
+    return lambda share: progress(text, (number + share) / passes)
 
 
 def _own_voxel(around: Neighbourhood, root: int) -> tuple[int, PointNm] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import numpy as np
@@ -147,6 +148,9 @@ def test_a_report_has_a_row_for_each_detector_and_radius() -> None:
     named = rows["contact (contact/1), names the pair", 100.0]
     assert named.recall.value == 1.0
     assert named.precision.value == pytest.approx(1 / 3)
+    plain = json.loads(json.dumps(cut.as_dict()))
+    assert plain["beats_chance"] is cut.beats_chance
+    assert plain["recall"]["value"] == 1.0
     assert len(vertex_places([skeleton])) == 80
     assert len(contact_places(sites)) == 3
     assert len(site_places(sites)) == 4

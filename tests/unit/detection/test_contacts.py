@@ -42,10 +42,10 @@ def stack(
     return ArrayDatastack(None, supervoxels, roots, voxel_nm, name="t", offset=offset)
 
 
-def tissue(seed: int = 3, shape: tuple[int, int, int] = (37, 41, 53)) -> NDArray[np.uint64]:
+def tissue(seed: int = 3, shape: tuple[int, int, int] = (29, 31, 43)) -> NDArray[np.uint64]:
     """Return cells around random seeds, with background holes of random width."""
     rng = np.random.default_rng(seed)
-    seeds = rng.random((60, 3)) * shape
+    seeds = rng.random((50, 3)) * shape
     grid = np.indices(shape).reshape(3, -1).T
     apart = ((grid[:, None] - seeds[None]) ** 2).sum(axis=2)
     cells = apart.argmin(axis=1).reshape(shape).astype(np.uint64) + np.uint64(2**60)
@@ -176,12 +176,14 @@ def test_nothing_touches_in_an_empty_or_lonely_world() -> None:
 def test_contacts_come_first_and_progress_is_told() -> None:
     told: list[float] = []
     settings = DetectionSettings(
-        kinds=frozenset({SiteKind.CONTACT}), min_segment_nm3=0.0, block_voxels=16
+        kinds=frozenset({SiteKind.CONTACT, SiteKind.BOTTLENECK}),
+        min_segment_nm3=0.0,
+        block_voxels=16,
     )
     sites = list(
         detect(stack(world()), settings=settings, progress=lambda _what, share: told.append(share))
     )
-    assert [site.kind for site in sites] == [SiteKind.CONTACT] * 2
+    assert [site.kind for site in sites][:2] == [SiteKind.CONTACT] * 2
     assert told == sorted(told)
     assert told[-1] == 1.0
 
