@@ -66,11 +66,10 @@ def lane_rows(answers: Answers, target_error: float) -> list[LaneRow]:
     return found
 
 
-def risk_curve(answers: Answers) -> RiskCurve:
+def risk_curve(chance: NDArray[np.float64], truth: NDArray[np.bool_]) -> RiskCurve:
     """Return the error of the automatic answers as they reach from the surest to all."""
-    chance = told(answers)
     order = np.argsort(-np.abs(chance - 0.5), kind="stable")
-    wrong = ((chance > 0.5) != answers.truth)[order]
+    wrong = ((chance > 0.5) != truth)[order]
     count = np.arange(1, len(order) + 1)
     return RiskCurve(count / len(order), np.cumsum(wrong) / count)
 
