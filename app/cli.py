@@ -13,6 +13,7 @@ import typer
 from app.commands.bench import bench
 from app.commands.common import Datastack, Json, SessionFolder, show
 from app.commands.evaluate import evaluate_app
+from app.commands.simulate import simulate
 from app.commands.train import train_app
 from app.console import console, progress_bar, show_error, table, to_json
 from connectome.errors import InputError, ProofdeskError
@@ -419,6 +420,7 @@ def doctor(as_json: Json = False) -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 3)
 
 
+app.command()(simulate)
 app.command()(bench)
 
 
