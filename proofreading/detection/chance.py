@@ -29,6 +29,7 @@ from proofreading.sites import Site
 __all__ = [
     "RADII_NM",
     "AgainstChance",
+    "Misses",
     "Place",
     "Share",
     "TrueError",
@@ -149,62 +150,100 @@ def against_chance(
     chosen = [rng.choice(len(pool), count, replace=False) for _ in range(draws)]
     rows = []
     for radius in radii_nm:
-        near, near_pool = np.asarray(own <= radius), np.asarray(random <= radius)
-        drawn = [near_pool[draw] for draw in chosen]
+        near, near_pool = own.within(radius), random.within(radius)
+        drawn = [near_pool.of_places(draw) for draw in chosen]
         rows.append(
             AgainstChance(
                 detector,
                 radius,
                 len(places),
                 len(errors),
-                _bootstrapped(_any(near, 0), rng),
-                _bootstrapped(_any(near, 1), rng),
-                _spread([_any(hits, 0) for hits in drawn]),
-                _spread([_any(hits, 1) for hits in drawn]),
+                _bootstrapped(near.recalled(), len(errors), rng),
+                _bootstrapped(near.right(), len(places), rng),
+                _spread([each.recalled() for each in drawn], len(errors)),
+                _spread([each.right() for each in drawn], count),
             )
         )
     return rows
 
 
-def misses(places: Sequence[Place], errors: Sequence[TrueError]) -> NDArray[np.float32]:
-    """Return how far each place is from each error in nm, shape (places, errors).
+@dataclass(frozen=True)
+class Misses:
+    """How far places are from errors of their own segments; every other pair is left out.
 
-    Infinite where the place speaks of other segments: one of an error's segments must be the
-    place's, and both of a pair that the place names.
+    Parameters
+    ----------
+    place, error : ndarray, shape (n,), int
+        Rows of both.
+    apart_nm : ndarray, shape (n,)
+        Distance between the two.
     """
-    apart = np.full((len(places), len(errors)), np.inf, np.float32)
+
+    place: NDArray[np.int64]
+    error: NDArray[np.int64]
+    apart_nm: NDArray[np.float64]
+
+    def take(self, chosen: NDArray[np.bool_]) -> Misses:
+        """Return some of them."""
+        return Misses(self.place[chosen], self.error[chosen], self.apart_nm[chosen])
+
+    def within(self, radius_nm: float) -> Misses:
+        """Return those no further apart than this."""
+        return self.take(self.apart_nm <= radius_nm)
+
+    def of_places(self, rows: NDArray[np.int64]) -> Misses:
+        """Return those of some of the places."""
+        return self.take(np.isin(self.place, rows))
+
+    def recalled(self) -> int:
+        """Return how many errors there are among them."""
+        return len(np.unique(self.error))
+
+    def right(self) -> int:
+        """Return how many places there are among them."""
+        return len(np.unique(self.place))
+
+
+def misses(places: Sequence[Place], errors: Sequence[TrueError]) -> Misses:
+    """Return how far each place is from the errors of its segments.
+
+    One of an error's segments must be the place's, and both of a pair that the place names.
+    """
     points = np.array([place.point_nm for place in places]).reshape(-1, 3)
     holders: dict[int, list[int]] = {}
     for row, place in enumerate(places):
         for root in place.roots:
             holders.setdefault(root, []).append(row)
+    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]] = []
     for column, error in enumerate(errors):
         roots = error.pair if isinstance(error, TrueSplitError) else frozenset({error.root})
-        rows = sorted({row for root in roots for row in holders.get(root, ())})
-        rows = [row for row in rows if len(places[row].roots) == 1 or places[row].roots == roots]
-        if rows:
-            apart[rows, column] = cKDTree(error.contact_nm).query(points[rows])[0]
-    return apart
+        near = sorted({row for root in roots for row in holders.get(root, ())})
+        rows = np.array(
+            [row for row in near if len(places[row].roots) == 1 or places[row].roots == roots],
+            np.int64,
+        )
+        if len(rows):
+            apart = np.asarray(cKDTree(error.contact_nm).query(points[rows])[0])
+            found.append((rows, np.full(len(rows), column), apart))
+    if not found:
+        return Misses(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    place_of, error_of, apart_nm = (np.concatenate(each) for each in zip(*found, strict=True))
+    return Misses(place_of, error_of, apart_nm)
 
 
-def _any(hits: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
-    return np.asarray(hits.any(axis=axis))
-
-
-def _bootstrapped(right: NDArray[np.bool_], rng: np.random.Generator) -> Share:
-    if not len(right):
+def _bootstrapped(right: int, total: int, rng: np.random.Generator) -> Share:
+    if not total:
         return Share(None, None, None)
-    value = float(right.mean())
     # Drawing n of n yes-or-no answers with replacement is a binomial draw.
-    shares = rng.binomial(len(right), value, _RESAMPLES) / len(right)
-    return Share(value, *_interval(shares))
+    shares = rng.binomial(total, right / total, _RESAMPLES) / total
+    return Share(right / total, *_interval(shares))
 
 
-def _spread(draws: list[NDArray[np.bool_]]) -> Share:
-    shares = [float(right.mean()) for right in draws if len(right)]
-    if not shares:
+def _spread(counts: list[int], total: int) -> Share:
+    if not total or not counts:
         return Share(None, None, None)
-    return Share(float(np.mean(shares)), *_interval(np.array(shares)))
+    shares = np.array(counts) / total
+    return Share(float(shares.mean()), *_interval(shares))
 
 
 def _interval(shares: NDArray[np.float64]) -> tuple[float, float]:

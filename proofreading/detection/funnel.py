@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from proofreading.decisions import Answer, Decision
-from proofreading.detection.chance import Place, TrueError, misses
+from proofreading.detection.chance import Misses, Place, TrueError, misses
 from proofreading.edits import EditRecord, EditState
 from proofreading.sites import Site
 from proofreading.verdicts import Verdict
@@ -92,7 +91,7 @@ def funnel(
     right = _right(list(found.values()), errors, radius_nm)
     row = {key: index for index, key in enumerate(found)}
     return [
-        _stage(name, right[[row[key] for key in held if key in row]])
+        _stage(name, sorted({row[key] for key in held if key in row}), right, len(errors))
         for name, held in stages.items()
     ]
 
@@ -113,19 +112,20 @@ def _key(answer: Verdict | Decision) -> Key:
     return answer.site_id, answer.partner_supervoxel
 
 
-def _right(places: list[Place], errors: Sequence[TrueError], radius_nm: float) -> NDArray[np.bool_]:
-    """Tell which question is about which error, shape (questions, errors)."""
-    apart = misses(places, errors)
+def _right(places: list[Place], errors: Sequence[TrueError], radius_nm: float) -> Misses:
+    """Return which question is about which error."""
+    found = misses(places, errors)
     # A merge joins a pair wherever it is asked about; a segment is asked about at one place.
     pairs = np.array([len(place.roots) > 1 for place in places], np.bool_)
-    return np.where(pairs[:, None], np.isfinite(apart), apart <= radius_nm)
+    return found.take(pairs[found.place] | (found.apart_nm <= radius_nm))
 
 
-def _stage(name: str, right: NDArray[np.bool_]) -> FunnelStage:
+def _stage(name: str, rows: list[int], right: Misses, errors: int) -> FunnelStage:
+    held = right.of_places(np.array(rows, np.int64))
     return FunnelStage(
         stage=name,
-        questions=len(right),
-        right=int(right.any(axis=1).sum()),
-        reachable_errors=int(right.any(axis=0).sum()),
-        errors=right.shape[1],
+        questions=len(rows),
+        right=held.right(),
+        reachable_errors=held.recalled(),
+        errors=errors,
     )

@@ -22,7 +22,9 @@ as many random skeleton vertices, at 100, 200 and 300 nm (`proofreading.detectio
   partner is the right one for 47 %. What they name a contact names too; they show where a
   neurite ends, which matters most where neurites end far from anything.
 - Weak cuts lie at 7, 8 and 9 of the 11 places of merge errors (chance 2.0, 3.4 and 4.6),
-  narrow places at 5, 6 and 8 (chance 1.3, 2.4 and 3.4).
+  narrow places at 5, 6 and 8 (chance 1.3, 2.4 and 3.4). With so few errors the intervals
+  are wide, and the limits below were looked at on the same errors.
+- Borders between two somata were not measured: the volume holds no soma.
 - Branch points lie at 4, 7 and 8 of these (chance up to 5, 7 and 8): no better than chance,
   so that junctions are found only where they are asked for.
 """

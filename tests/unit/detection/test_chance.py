@@ -51,8 +51,11 @@ def test_a_place_is_near_errors_of_its_own_segments_only() -> None:
         Place((1000.0, 30.0, 0.0), frozenset({1, 3})),
     ]
     found = misses(own, [split, ERRORS[0]])
-    assert found[:, 0].tolist() == [50.0, 100.0, np.inf, 30.0, np.inf]
-    assert found[:, 1].tolist() == [50.0, np.inf, np.inf, np.inf, np.inf]
+    known = zip(found.place.tolist(), found.error.tolist(), found.apart_nm.tolist(), strict=True)
+    assert set(known) == {(0, 0, 50.0), (1, 0, 100.0), (3, 0, 30.0), (0, 1, 50.0)}
+    near = found.within(60)
+    assert (near.recalled(), near.right()) == (2, 2)
+    assert near.of_places(np.array([3])).recalled() == 1
 
 
 def test_a_good_detector_beats_chance_and_a_random_one_does_not() -> None:
