@@ -100,7 +100,7 @@ class DetectionSettings:
     working_voxel_nm: float = 10.0
     kinds: frozenset[SiteKind] = DEFAULT_KINDS
     min_contact_nm2: float = 0.0
-    min_segment_nm3: float = 1e5
+    min_segment_nm3: float = 1e4
     min_side_nm3: float = 1e6
     max_cut_openness: float = 0.6
     max_cut_narrowness: float = 0.3
