@@ -12,7 +12,7 @@ from scipy.special import logit
 
 from app.services.panel import QUICK_SITES, can_be_asked
 from connectome.errors import InputError
-from connectome.space import BoxNm
+from connectome.space import BoxNm, Cutout
 from inference.adaptive.model import Rows
 from inference.features.cutout import PairPlace, site_pair_features
 from inference.features.pairs import feature_names
@@ -32,6 +32,8 @@ __all__ = ["Candidates", "Scorer", "Scores", "find_candidates", "judged", "same_
 
 LOOK_NM = 200.0
 """How far around the middle of a contact the virtual proofreader looks."""
+
+_CUBE_NM = 1000.0
 
 Report = Callable[[str, float | None], None]
 
@@ -145,15 +147,15 @@ def same_bodies(
     """
     same = np.zeros(len(sites), np.bool_)
     certain = np.zeros(len(sites), np.bool_)
-    unknown = np.array([0, *ignore], np.uint64)
-    for row, site in enumerate(sites):
-        box = BoxNm.around(site.point_nm, LOOK_NM)
-        roots, bodies = segmentation.read_roots(box).data, truth.read_roots(box).data
-        seen = ~np.isin(bodies, unknown)
-        own = _most(bodies[seen & (roots == np.uint64(site.root))])
-        other = _most(bodies[seen & (roots == np.uint64(site.partners[0].root))])
-        certain[row] = bool(own and other)
-        same[row] = bool(own) and own == other
+    for rows in _neighbours(sites):
+        points = np.array([sites[row].point_nm for row in rows])
+        low, high = points.min(axis=0), points.max(axis=0)
+        box = BoxNm((low[0], low[1], low[2]), (high[0], high[1], high[2])).grown(LOOK_NM)
+        voxels = segmentation.read_roots(box), truth.read_roots(box)
+        for row in rows:
+            own, other = _bodies(voxels, sites[row], ignore)
+            certain[row] = bool(own and other)
+            same[row] = bool(own) and own == other
     return same, certain
 
 
@@ -225,6 +227,28 @@ def _verdicts(judge: SiteJudge, datastack: Datastack, sites: Sequence[Site]) -> 
 
 def _place(site: Site) -> PairPlace:
     return PairPlace(site.root, site.partners[0].root, site.point_nm, CONTACT_REACH_NM)
+
+
+def _neighbours(sites: Sequence[Site]) -> list[list[int]]:
+    """Return the rows of sites that lie in one cube, whose voxels are read at once."""
+    cubes: dict[tuple[int, ...], list[int]] = {}
+    for row, site in enumerate(sites):
+        cubes.setdefault(tuple(int(v // _CUBE_NM) for v in site.point_nm), []).append(row)
+    return list(cubes.values())
+
+
+def _bodies(voxels: tuple[Cutout, Cutout], site: Site, ignore: tuple[int, ...]) -> tuple[int, int]:
+    """Return the bodies of a site's two segments around their contact, 0 if unknown."""
+    first, size = np.array(voxels[0].first_voxel), np.array(voxels[0].scale.voxel_nm)
+    point = np.array(site.point_nm)
+    low = np.maximum(np.floor((point - LOOK_NM) / size) - first, 0).astype(int)
+    high = (np.floor((point + LOOK_NM) / size) - first).astype(int) + 1
+    window = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
+    roots, bodies = (cutout.data[window] for cutout in voxels)
+    seen = ~np.isin(bodies, np.array([0, *ignore], np.uint64))
+    ends = (site.root, site.partners[0].root)
+    own, other = (_most(bodies[seen & (roots == np.uint64(root))]) for root in ends)
+    return own, other
 
 
 def _most(bodies: NDArray[np.uint64]) -> int:

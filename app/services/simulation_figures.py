@@ -15,6 +15,8 @@ __all__ = ["MILESTONES", "Milestone", "OrderFigures", "looks_to", "order_figures
 MILESTONES = (50, 100, 200)
 LEVELS = 200
 """Evenly spaced levels of VI at which two orders are compared."""
+FEWEST = 3
+"""Levels that the random order reaches in fewer looks are not compared: nobody looks half."""
 
 Curves = Mapping[Order, NDArray[np.float64]]
 
@@ -39,8 +41,8 @@ class OrderFigures:
         Looks until half, and until 95 %, of what a perfect person gains is gained (mean curve).
     worst_share_of_random, mean_share_of_random : float or None
         Looks needed as a share of the looks that the random order needs, at the level of VI
-        where this is highest, and on average over the levels that the random order reaches.
-        None without a random order.
+        where this is highest, and on average over the levels that the random order reaches
+        (in three looks or more). None without a random order.
     versions : float
         How often the adaptive judge was replaced by a better one, on average.
     """
@@ -98,7 +100,11 @@ def _shares(
     if random is None or random.min() >= random[0]:
         return None
     levels = np.linspace(random[0], random.min(), LEVELS + 1)[1:]
-    return np.asarray(looks_to(mean, levels) / looks_to(random, levels))
+    by_chance = looks_to(random, levels)
+    compared = by_chance >= FEWEST
+    if not compared.any():
+        return None
+    return np.asarray(looks_to(mean, levels[compared]) / by_chance[compared])
 
 
 def _milestone(curve: NDArray[np.float64], looks: int) -> Milestone:
