@@ -21,8 +21,8 @@ from connectome.errors import InputError, VolumeError
 from connectome.skeletonize import skeletonize
 from connectome.space import BoxNm, PointNm
 from inference.datasets.contacts import Contacts, find_contacts, gaps_filled
+from inference.datasets.numbering import renumbered
 from inference.datasets.samples import Origin, Sample, sample_id
-from inference.datasets.sources.history_controls import renumbered
 from inference.datasets.volumes import TruthVolume, content_hash
 from proofreading.detection.settings import DetectionSettings
 from proofreading.detection.topology import branch_points, tips

@@ -14,6 +14,7 @@ from connectome.errors import NotFoundError, OutsideVolumeError
 from connectome.graph import Graph, Lineage
 from connectome.space import BoxNm, Cutout, PointNm
 from inference.datasets.contacts import find_contacts
+from inference.datasets.numbering import renumbered
 from inference.datasets.samples import Sample
 from inference.datasets.sources.corrections import Correction, latest_of
 from proofreading.detection.settings import DetectionSettings
@@ -23,7 +24,7 @@ from proofreading.verdicts import Task
 if TYPE_CHECKING:
     from inference.datasets.sources.history import HistorySource
 
-__all__ = ["error_free_places", "neighbours", "renumbered"]
+__all__ = ["error_free_places", "neighbours"]
 
 _TIP, _BRANCH = "error-free tip", "error-free branch point"
 
@@ -94,12 +95,6 @@ def error_free_places(source: HistorySource, task: Task, datastack: Datastack) -
         for point in kept[: source.settings.places]:
             name = _TIP if splits else _BRANCH
             yield source.made(task, name, False, (skeleton.root,), point, None)
-
-
-def renumbered(ids: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
-    """Return labels that count from 1, 0 kept, and the id of each."""
-    names, labels = np.unique(np.append(np.uint64(0), ids.ravel()), return_inverse=True)
-    return labels[1:].reshape(ids.shape).astype(np.int64), names
 
 
 def _touching(

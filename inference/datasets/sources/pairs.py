@@ -14,6 +14,7 @@ from connectome.errors import InputError, VolumeError
 from connectome.offline.datastack import OfflineDatastack
 from connectome.space import BoxNm
 from inference.datasets.contacts import Contacts, find_contacts, gaps_filled
+from inference.datasets.numbering import renumbered
 from inference.datasets.pairs import GAP_VOXELS, Pairs, automatic_pairs, watershed_pairs
 from inference.datasets.samples import Origin, Sample, sample_id
 from inference.datasets.volumes import TruthVolume, content_hash
@@ -172,13 +173,13 @@ def truth_of(
             f"The datastack {datastack.name} is too large to be read at once.", "Give a box."
         )
     wanted = box or scale.bounds_nm
-    supervoxels, owns = _renumbered(datastack.segmentation.read_supervoxels(wanted).data)
-    roots, ids = _renumbered(datastack.segmentation.read_roots(wanted).data)
+    pieces, owns = renumbered(datastack.segmentation.read_supervoxels(wanted).data)
+    roots, ids = renumbered(datastack.segmentation.read_roots(wanted).data)
     arrays: dict[str, NDArray[Any]] = {
-        "em": _grey(datastack, wanted, supervoxels.shape),
+        "em": _grey(datastack, wanted, pieces.shape),
         "groundtruth": _bodies(truth, wanted),
-        "supervoxels": supervoxels,
-        "segmentation": roots,
+        "supervoxels": pieces.astype(np.uint32),
+        "segmentation": roots.astype(np.uint32),
     }
     volume = TruthVolume(
         name=datastack.name,
@@ -197,12 +198,6 @@ def _bodies(truth: Segmentation, box: BoxNm) -> NDArray[np.uint32]:
     if bodies.size and int(bodies.max()) > np.iinfo(np.uint32).max:
         raise VolumeError("The truth has body numbers beyond 32 bits.", "Renumber the bodies.")
     return np.asarray(bodies, np.uint32)
-
-
-def _renumbered(ids: NDArray[Any]) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
-    """Return labels that count from 1, 0 kept, and the id of each."""
-    names, labels = np.unique(np.append(ids.ravel().astype(np.uint64), 0), return_inverse=True)
-    return labels[:-1].reshape(ids.shape).astype(np.uint32), names
 
 
 def _grey(datastack: OfflineDatastack, box: BoxNm, shape: tuple[int, ...]) -> NDArray[np.uint8]:
