@@ -47,6 +47,7 @@ def refitted_answers(
     spec: FeatureSpec | None = None,
     *,
     folds: Sequence[str] = PROTOCOL_FOLDS,
+    iterations: int = 200,
     seed: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> Answers:
@@ -72,47 +73,53 @@ def refitted_answers(
     }
     parts = []
     for name in folds:
-        for judge, columns, truth in _judges(measured["watershed"], seed):
-            tell(f"fitting {judge}, fold {name}")
-            parts += _fold_answers(questions, measured, fold_named(name), judge, columns, truth)
+        for judge in _judges(measured["watershed"], seed, iterations):
+            tell(f"fitting {judge.name}, fold {name}")
+            parts += _fold_answers(questions, measured, fold_named(name), judge)
     return Answers.concatenated(parts)
 
 
-def _judges(
-    training: _Measured, seed: int
-) -> list[tuple[str, NDArray[np.int64], NDArray[np.bool_]]]:
+@dataclass(frozen=True)
+class _Judge:
+    """What is fitted: the columns it sees, and the answers (n,) it is told."""
+
+    name: str
+    columns: NDArray[np.int64]
+    truth: NDArray[np.bool_]
+    iterations: int
+
+
+def _judges(training: _Measured, seed: int, iterations: int) -> list[_Judge]:
     features, same = training.features, training.pairs.same
     found = [
-        (judge, np.unique(np.concatenate([features.columns(begin) for begin in begins])), same)
-        for judge, begins in REFITTED.items()
+        _Judge(name, np.concatenate([features.columns(b) for b in begins]), same, iterations)
+        for name, begins in REFITTED.items()
     ]
     shuffled = np.random.default_rng(seed).permutation(same)
     everything = np.arange(len(features.names))
-    return [entry for entry in found if len(entry[1])] + [(SHUFFLED, everything, shuffled)]
+    return [*found, _Judge(SHUFFLED, everything, shuffled, iterations)]
 
 
 def _fold_answers(
     questions: Questions,
     measured: Mapping[str, _Measured],
     fold: Fold,
-    judge: str,
-    columns: NDArray[np.int64],
-    truth: NDArray[np.bool_],
+    judge: _Judge,
 ) -> list[Answers]:
     training = measured["watershed"]
     rows = fold.train(training.pairs)
-    booster = _fitted(training.features.values[rows][:, columns], truth[rows])
+    booster = _fitted(training.features.values[rows][:, judge.columns], judge.truth[rows], judge)
     parts = []
     for kind, asked in measured.items():
         test = np.flatnonzero(fold.test(asked.pairs))
-        logit = booster(asked.features.values[test][:, columns])
+        logit = booster(asked.features.values[test][:, judge.columns])
         parts.append(
             Answers.of(
                 task=Task.SPLIT_ERROR_CORRECTION,
                 dataset=questions.original.name,
                 source=kind,
-                judge=judge,
-                model=f"{judge}, fold {fold.name}",
+                judge=judge.name,
+                model=f"{judge.name}, fold {fold.name}",
                 sample=question_names(questions, asked.pairs, test),
                 truth=asked.pairs.same[test],
                 probability=np.asarray(expit(logit)),
@@ -124,7 +131,9 @@ def _fold_answers(
     return parts
 
 
-def _fitted(values: Table, truth: NDArray[np.bool_]) -> Callable[[Table], NDArray[np.float64]]:
+def _fitted(
+    values: Table, truth: NDArray[np.bool_], judge: _Judge
+) -> Callable[[Table], NDArray[np.float64]]:
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
     except ImportError as error:
@@ -133,7 +142,7 @@ def _fitted(values: Table, truth: NDArray[np.bool_]) -> Callable[[Table], NDArra
             "Install Proofdesk with the extra `train`, or evaluate without the comparison.",
         ) from error
     booster = HistGradientBoostingClassifier(
-        learning_rate=0.1, max_iter=200, class_weight="balanced", random_state=0
+        learning_rate=0.1, max_iter=judge.iterations, class_weight="balanced", random_state=0
     )
     booster.fit(values, truth)
     return lambda asked: np.asarray(booster.decision_function(asked), np.float64)

@@ -63,8 +63,8 @@ def figure_cell(figure: Figure | None, *, percent: bool = False) -> str:
         return cell("–", "faint")
     scale, digits = (100, 2) if percent else (1, 3)
     value, low, high = (f"{v * scale:.{digits}f}" for v in (figure.value, figure.low, figure.high))
-    unit = " %" if percent else ""
-    return f"<td>{value}{unit} <small>{low}–{high}</small></td>"
+    unit, dash = " %" if percent else "", " to " if figure.low < 0 else "–"
+    return f"<td>{value}{unit} <small>{low}{dash}{high}</small></td>".replace("-", "−")
 
 
 def table(names: Sequence[str], rows: Iterable[Sequence[str]], beside: int = 0) -> str:

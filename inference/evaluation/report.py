@@ -97,7 +97,9 @@ def _parts(
     yield paragraph(
         "Every answer below was given about a place that the model answering was not trained "
         "on. Brackets and small numbers are 95 % bootstrap intervals; 0.5 is chance in "
-        "balanced accuracy and AUC. Balanced accuracy is taken at a probability of 0.5.",
+        "balanced accuracy and AUC. Balanced accuracy is taken at a probability of 0.5. Drawing "
+        "answers again adds a calibration error of its own, so that the interval of an ECE lies "
+        "a little high.",
         "lead",
     )
     for note in facts.notes:

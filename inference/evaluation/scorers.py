@@ -33,6 +33,7 @@ __all__ = [
     "Scores",
     "ensemble_scorer",
     "features_scorer",
+    "joined_scorer",
     "pictures_scorer",
     "scorers",
 ]
@@ -152,20 +153,33 @@ def ensemble_scorer(folder: ModelFolder, *, threads: int | None = None) -> Score
     ModelError
         If the model is no ensemble, or a member cannot be used.
     """
-    contract = folder.manifest.input
-    if not isinstance(contract, MembersContract):
-        raise ModelError(
-            f"The model {folder.manifest.id} asks no other models.", "Name an ensemble."
-        )
     members = [
         _member_scorer(member_folder(member, folder.path.parent), threads)
-        for member in contract.members
+        for member in _members(folder.manifest).members
     ]
+    return joined_scorer(folder.manifest, members)
+
+
+def joined_scorer(manifest: ModelManifest, members: Sequence[Scorer]) -> Scorer:
+    """Return an ensemble of judges that are there already, in the manifest's order.
+
+    Raises
+    ------
+    ModelError
+        If the manifest is not that of an ensemble.
+    """
+    contract = _members(manifest)
 
     def score(volume: TruthVolume, pairs: Pairs, rows: Rows) -> Scores:
-        return _together(folder.manifest, contract, members, _Asked(volume, pairs, rows))
+        return _together(manifest, contract, members, _Asked(volume, pairs, rows))
 
-    return Scorer("ensemble", folder.manifest, score)
+    return Scorer("ensemble", manifest, score)
+
+
+def _members(manifest: ModelManifest) -> MembersContract:
+    if not isinstance(manifest.input, MembersContract):
+        raise ModelError(f"The model {manifest.id} asks no other models.", "Name an ensemble.")
+    return manifest.input
 
 
 def _member_scorer(folder: ModelFolder, threads: int | None) -> Scorer:
