@@ -32,6 +32,12 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
+def _judge() -> Iterator[Measured]:
+    from benchmarks.judge import judge_rows
+
+    return judge_rows()
+
+
 def _loop() -> Iterator[Measured]:
     from benchmarks.loop import loop_rows
 
@@ -52,6 +58,7 @@ def _render() -> Iterator[Measured]:
 
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
+    "judge": _judge,
     "loop": _loop,
     "offline": _offline,
     "render": _render,

@@ -75,6 +75,7 @@ def write_int8(weights: Path, out: Path, calibration: Inputs, method: Method) ->
             str(weights), str(prepared), skip_symbolic_shape=True
         )
         if method == "dynamic":
+            _forget_shapes(prepared)
             quantization.quantize_dynamic(
                 str(prepared), str(out), op_types_to_quantize=["MatMul", "Gemm"], per_channel=True
             )
@@ -94,6 +95,19 @@ def write_int8(weights: Path, out: Path, calibration: Inputs, method: Method) ->
         ) from error
     finally:
         prepared.unlink(missing_ok=True)
+
+
+def _forget_shapes(path: Path) -> None:
+    """Drop the shapes that a file states of its inner values.
+
+    WORKAROUND onnxruntime 1.31: it transposes the weights of a Gemm before it infers shapes
+    again, and then stumbles over those that were stated.
+    """
+    import onnx
+
+    model = onnx.load(str(path))
+    del model.graph.value_info[:]
+    onnx.save(model, str(path))
 
 
 class _Reader:

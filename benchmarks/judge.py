@@ -1,0 +1,142 @@
+"""Speed of the shipped judge: its network alone, and sites judged by the whole path."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measured import Measured
+from connectome.errors import ModelError
+
+if TYPE_CHECKING:
+    from inference.models.registry import ModelFolder
+
+__all__ = ["judge_rows", "network_rows"]
+
+THREADS = 2
+BATCH = 32
+ROUNDS = 3
+"""How often each is measured, in turn, so that what else runs burdens all alike."""
+_RATIO_GOAL = 3.0
+_CALIBRATION = 96
+
+
+def judge_rows(seconds: float = 2.0) -> Iterator[Measured]:
+    """Measure the network of the bundled judge of pairs, and the judging of the demo's sites."""
+    from inference.models.registry import find_model, list_models
+
+    with tempfile.TemporaryDirectory(prefix="proofdesk-bench-") as scratch:
+        session = Path(scratch) / "s.proofdesk"
+        yield Measured("load before", os.getloadavg()[0], "", note="processes that want to run")
+        for path, manifest in list_models():
+            # Every bundled network of slices of pairs has the same layers; one stands for all.
+            if manifest.pictures is not None:
+                yield from network_rows(find_model(str(path)), Path(scratch), seconds)
+                break
+        yield from _path_rows(Path(scratch) / "datastack", session)
+        yield Measured("load after", os.getloadavg()[0], "", note="processes that want to run")
+
+
+def network_rows(model: ModelFolder, scratch: Path, seconds: float) -> Iterator[Measured]:
+    """Measure a network of slices in ONNX, in ONNX with 8 bits, and in eager PyTorch.
+
+    The pictures are noise: their content changes no speed.
+    """
+    import numpy as np
+
+    from inference.judges.onnx_tools import method_for, pictures_per_second, write_int8
+    from inference.models.manifest import InputContract
+
+    contract = model.manifest.input
+    assert isinstance(contract, InputContract)
+    shape = (_CALIBRATION, len(contract.channels), contract.size_px, contract.size_px)
+    noise = {"pictures": np.random.default_rng(0).random(shape, np.float32)}
+    shown = {"pictures": noise["pictures"][:BATCH]}
+    small: Path | None = scratch / "int8.onnx"
+    note = f"{THREADS} threads, batches of {BATCH}; network only"
+    try:
+        write_int8(model.weights, scratch / "int8.onnx", noise, method_for(model.weights))
+    except (ModelError, ImportError):
+        small = None
+    rates: dict[str, list[float]] = {"fp32": [], "int8": [], "eager": []}
+    for _ in range(ROUNDS):
+        each = seconds / ROUNDS
+        rates["fp32"].append(
+            pictures_per_second(model.weights, shown, threads=THREADS, seconds=each)
+        )
+        if small is not None:
+            rates["int8"].append(pictures_per_second(small, shown, threads=THREADS, seconds=each))
+        eager = _eager(model, each)
+        rates["eager"] += [] if eager is None else [eager]
+    fp32, int8, torch = (_best(rates[name]) for name in ("fp32", "int8", "eager"))
+    yield Measured("network: ONNX float32", fp32, "pictures/s", n=ROUNDS, note=note)
+    yield Measured(
+        "network: ONNX int8", int8, "pictures/s", n=ROUNDS, note="static QDQ" * bool(int8)
+    )
+    yield Measured(
+        "network: eager PyTorch",
+        torch,
+        "pictures/s",
+        n=ROUNDS,
+        note="float32, no gradients" if torch else "torch is not here, or the layers differ",
+    )
+    ratio = None if fp32 is None or torch is None else fp32 / torch
+    goal = f">= {_RATIO_GOAL:g}"
+    ok = None if ratio is None else ratio >= _RATIO_GOAL
+    yield Measured("network: ONNX / eager PyTorch", ratio, "", goal, ok, note="same run")
+
+
+def _best(rates: list[float]) -> float | None:
+    """Return the best round: what else runs only ever slows a round down."""
+    return max(rates, default=None)
+
+
+def _eager(model: ModelFolder, seconds: float) -> float | None:
+    try:
+        from inference.training.timing import eager_pictures_per_second
+    except ImportError:
+        return None
+    return eager_pictures_per_second(
+        model.manifest.parameters,
+        model.manifest.picture_spec.em_spec().size_px,
+        batch=BATCH,
+        threads=THREADS,
+        seconds=seconds,
+    )
+
+
+def _path_rows(out: Path, session: Path) -> Iterator[Measured]:
+    from app.services.detecting import detect_into
+    from app.services.judging import judge_session
+    from connectome.offline.ingest import IngestRequest, ingest
+    from connectome.offline.synthetic.recipe import load_recipe
+    from connectome.offline.synthetic.volume import make_demo
+
+    volumes = make_demo(load_recipe())
+    request = IngestRequest(
+        em=volumes.em,
+        segmentation=volumes.segmentation,
+        supervoxels=volumes.supervoxels,
+        groundtruth=volumes.groundtruth,
+        resolution_nm=volumes.resolution_nm,
+        name="offline_bench",
+        out=out,
+    )
+    ingest(request, _quiet)
+    detect_into(str(out), session, report=_quiet)
+    begun = time.perf_counter()
+    judged = judge_session(session, report=_quiet)
+    passed = time.perf_counter() - begun
+    note = "bundled demo; reading, cutting, every bundled judge, writing"
+    yield Measured(
+        "whole path", judged.sites_judged / passed, "sites/s", n=judged.sites_judged, note=note
+    )
+    yield Measured("whole path", judged.verdicts / passed, "verdicts/s", n=judged.verdicts)
+
+
+def _quiet(message: str, done: float | None = None) -> None:
+    del message, done
