@@ -17,6 +17,7 @@ from app.commands.simulate import simulate
 from app.commands.train import train_app
 from app.console import console, progress_bar, show_error, table, to_json
 from connectome.errors import InputError, ProofdeskError
+from proofreading.sites import SiteKind
 
 if TYPE_CHECKING:
     from app.services.opening import Opened
@@ -157,6 +158,10 @@ def offline_log(
 def detect(
     datastack: Datastack,
     session: Annotated[Path, typer.Option("--session", metavar="S", help="Session folder.")],
+    kind: Annotated[
+        list[SiteKind] | None,
+        typer.Option(help="What to look for, several; what beats chance if absent."),
+    ] = None,
     against_groundtruth: Annotated[
         bool, typer.Option("--against-groundtruth", help="Print recall and precision as well.")
     ] = False,
@@ -165,18 +170,37 @@ def detect(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Find candidate sites on skeletons and add them to a session."""
+    """Find candidate sites (contacts, weak cuts, tips …) and add them to a session."""
     from app.services.detecting import detect_into
 
     with progress_bar(quiet=as_json) as report:
         summary = detect_into(
             datastack,
             session,
+            kinds=frozenset(kind) if kind else None,
             against_groundtruth=against_groundtruth,
             ignore=tuple(ignore or ()),
             report=report,
         )
     show("Sites", summary, as_json=as_json)
+
+
+@app.command()
+def chance(
+    session: SessionFolder,
+    ignore: Annotated[
+        list[int] | None, typer.Option(help="Truth bodies to leave out of every count.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare what was detected with chance, where there is a truth; ask before exporting."""
+    from app.services.against_chance import chance_of_session
+    from app.services.chance_table import chance_lines
+
+    with progress_bar(quiet=as_json) as report:
+        found = chance_of_session(session, ignore=tuple(ignore or ()), report=report)
+    text = to_json(found) if as_json else "\n".join(chance_lines(found))
+    console().print(text, soft_wrap=True, markup=False)
 
 
 @app.command()

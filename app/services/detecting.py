@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,8 @@ class DetectionSummary:
 
     sites: int
     new_sites: int
+    contacts: int
+    bottlenecks: int
     endpoints: int
     endpoints_with_partner: int
     at_volume_face: int
@@ -79,6 +82,7 @@ def detect_into(
     address: str,
     session_folder: Path,
     *,
+    kinds: frozenset[SiteKind] | None = None,
     against_groundtruth: bool = False,
     ignore: tuple[int, ...] = (),
     report: Callable[[str, float | None], None],
@@ -91,6 +95,7 @@ def detect_into(
         If either cannot be opened, or the session belongs to another datastack.
     """
     started = time.monotonic()
+    settings = DetectionSettings() if kinds is None else DetectionSettings(kinds=kinds)
     datastack = open_datastack(address)
     try:
         session = open_session(session_folder, datastack=datastack, role="worker")
@@ -98,7 +103,7 @@ def detect_into(
             before = session.catalogue.counts().sites
             sites = [
                 site
-                for batch in detect_batches(datastack, session.catalogue, report)
+                for batch in detect_batches(datastack, session.catalogue, report, settings=settings)
                 for site in batch
             ]
             new = session.catalogue.counts().sites - before
@@ -113,13 +118,16 @@ def detect_into(
 
 def _summary(sites: list[Site], new: int, seconds: float) -> DetectionSummary:
     endpoints = [site for site in sites if site.kind is SiteKind.ENDPOINT]
+    number = Counter(site.kind for site in sites)
     return DetectionSummary(
         sites=len(sites),
         new_sites=new,
+        contacts=number[SiteKind.CONTACT],
+        bottlenecks=number[SiteKind.BOTTLENECK],
         endpoints=len(endpoints),
         endpoints_with_partner=sum(bool(site.partners) for site in endpoints),
         at_volume_face=sum(site.at_volume_face for site in endpoints),
-        junctions=sum(site.kind is SiteKind.JUNCTION for site in sites),
+        junctions=number[SiteKind.JUNCTION],
         seconds=round(seconds, 2),
     )
 

@@ -190,11 +190,12 @@ def simulate(
             raise DatastackError(
                 f"{address} is no offline datastack.", "Ingest the volume with its ground truth."
             )
-        candidates = find_candidates(datastack, scorer, chosen.ignore, report)
         roots, bodies, counts, _ = overlap_table(datastack.folder)
+        overlaps = roots, bodies, counts
+        candidates = find_candidates(datastack, overlaps, scorer, chosen.ignore, report)
     finally:
         datastack.close()
-    world = SegmentWorld(roots, bodies, counts, chosen.ignore)
+    world = SegmentWorld(*overlaps, chosen.ignore)
     with storage_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     runs = _runs(candidates, world, chosen, report)

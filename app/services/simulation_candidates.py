@@ -12,7 +12,7 @@ from scipy.special import logit
 
 from app.services.panel import QUICK_SITES, can_be_asked
 from connectome.errors import InputError
-from connectome.space import BoxNm, Cutout
+from connectome.graph import Ids
 from inference.adaptive.model import Rows
 from inference.features.cutout import PairPlace, site_pair_features
 from inference.features.pairs import feature_names
@@ -24,17 +24,16 @@ from proofreading.sites import Site
 from proofreading.verdicts import Task, Verdict
 
 if TYPE_CHECKING:
-    from connectome.datastack import Datastack, Segmentation
+    from connectome.datastack import Datastack
     from connectome.offline.datastack import OfflineDatastack
     from inference.judges.base import SiteJudge
 
 __all__ = ["Candidates", "Scorer", "Scores", "find_candidates", "judged", "same_bodies"]
 
-LOOK_NM = 200.0
-"""How far around the middle of a contact the virtual proofreader looks."""
+PURITY = 0.7
+"""Share of a segment's known voxels that one body must have."""
 
-_CUBE_NM = 1000.0
-
+Overlaps = tuple[Ids, Ids, NDArray[np.int64]]
 Report = Callable[[str, float | None], None]
 
 
@@ -76,7 +75,7 @@ class Candidates:
     scores : Scores
         What is known of them.
     same : ndarray of bool, shape (n,)
-        Whether they are one body where they touch.
+        Whether a person who makes no mistake says that they are one.
     without_truth, without_score : int
         Pairs left out: the truth knows no body there, or no model may answer there.
     """
@@ -93,27 +92,29 @@ class Candidates:
 
 
 def find_candidates(
-    datastack: OfflineDatastack, scorer: Scorer, ignore: tuple[int, ...], report: Report
+    datastack: OfflineDatastack,
+    overlaps: Overlaps,
+    scorer: Scorer,
+    ignore: tuple[int, ...],
+    report: Report,
 ) -> Candidates:
     """Return every touching pair of a datastack, with its scores and its truth.
+
+    Parameters
+    ----------
+    overlaps : tuple of ndarray
+        As for `same_bodies`.
 
     Raises
     ------
     InputError
-        If the datastack has no ground truth, or there is nothing to ask.
+        If there is nothing to ask.
     """
-    truth = datastack.groundtruth
-    if truth is None:
-        raise InputError(
-            f"The datastack {datastack.name} has no ground truth to answer from.",
-            "Ingest it with --groundtruth.",
-        )
     found = contact_sites(
         datastack, DetectionSettings(), progress=lambda share: report("finding contacts", share)
     )
     sites = list(found)
-    report("reading the truth", None)
-    same, certain = same_bodies(datastack.segmentation, truth, sites, ignore)
+    same, certain = same_bodies(_roots(sites), overlaps, ignore)
     sites = [site for site, wanted in zip(sites, certain, strict=True) if wanted]
     report(f"scoring {len(sites)} pairs", None)
     scores = scorer(datastack, sites)
@@ -126,7 +127,7 @@ def find_candidates(
     asked = [site for site, wanted in zip(sites, known, strict=True) if wanted]
     return Candidates(
         ids=tuple(site.id for site in asked),
-        roots=np.array([(s.root, s.partners[0].root) for s in asked], np.uint64),
+        roots=_roots(asked),
         scores=Scores(scores.rows.take(known), scores.names, known[known], scores.base),
         same=same[certain][known],
         without_truth=int((~certain).sum()),
@@ -135,28 +136,37 @@ def find_candidates(
 
 
 def same_bodies(
-    segmentation: Segmentation, truth: Segmentation, sites: Sequence[Site], ignore: tuple[int, ...]
+    pairs: Ids, overlaps: Overlaps, ignore: tuple[int, ...]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell whether the two segments of each site are one body, as seen around their contact.
+    """Tell of which pairs (n, 2) a person who sees both whole segments says that they are one.
+
+    A segment is taken for the body that most of its voxels belong to, if at least 70 % of those
+    with a known body do; a segment of several bodies is joined with nothing, since it would join
+    them all (it has to be cut first).
+
+    Parameters
+    ----------
+    overlaps : tuple of ndarray, each shape (m,)
+        Segment, body and voxels of every pair that occurs.
 
     Returns
     -------
     same, certain : ndarray of bool, shape (n,)
-        A segment counts as the body that most of its voxels near the contact belong to; where
-        the truth knows none of them, nothing is certain.
+        Nothing is certain of a segment without a known body, or of an ignored one.
     """
-    same = np.zeros(len(sites), np.bool_)
-    certain = np.zeros(len(sites), np.bool_)
-    for rows in _neighbours(sites):
-        points = np.array([sites[row].point_nm for row in rows])
-        low, high = points.min(axis=0), points.max(axis=0)
-        box = BoxNm((low[0], low[1], low[2]), (high[0], high[1], high[2])).grown(LOOK_NM)
-        voxels = segmentation.read_roots(box), truth.read_roots(box)
-        for row in rows:
-            own, other = _bodies(voxels, sites[row], ignore)
-            certain[row] = bool(own and other)
-            same[row] = bool(own) and own == other
-    return same, certain
+    roots, bodies, counts = overlaps
+    known = bodies != 0
+    names, row = np.unique(roots[known], return_inverse=True)
+    order = np.lexsort((counts[known], row))
+    last = np.flatnonzero(np.append(np.diff(row[order]) != 0, np.ones(min(len(row), 1), np.bool_)))
+    most = order[last]
+    body, share = bodies[known][most], counts[known][most] / np.bincount(row, counts[known])
+    at = np.minimum(np.searchsorted(names, pairs), max(len(names) - 1, 0))
+    if not len(names):
+        return np.zeros(len(pairs), np.bool_), np.zeros(len(pairs), np.bool_)
+    certain = ((names[at] == pairs) & ~np.isin(body[at], np.array(ignore, np.uint64))).all(axis=1)
+    same = (body[at][:, 0] == body[at][:, 1]) & (share[at] >= PURITY).all(axis=1)
+    return np.asarray(same & certain), np.asarray(certain)
 
 
 def judged(
@@ -219,6 +229,10 @@ class _Judged:
         return not self.held_out or any(block.holds(site.point_nm) for block in blocks)
 
 
+def _roots(sites: Sequence[Site]) -> Ids:
+    return np.array([(s.root, s.partners[0].root) for s in sites], np.uint64).reshape(-1, 2)
+
+
 def _verdicts(judge: SiteJudge, datastack: Datastack, sites: Sequence[Site]) -> Iterator[Verdict]:
     for begin in range(0, len(sites), QUICK_SITES):
         results = judge.judge_sites(datastack, sites[begin : begin + QUICK_SITES])
@@ -227,33 +241,3 @@ def _verdicts(judge: SiteJudge, datastack: Datastack, sites: Sequence[Site]) -> 
 
 def _place(site: Site) -> PairPlace:
     return PairPlace(site.root, site.partners[0].root, site.point_nm, CONTACT_REACH_NM)
-
-
-def _neighbours(sites: Sequence[Site]) -> list[list[int]]:
-    """Return the rows of sites that lie in one cube, whose voxels are read at once."""
-    cubes: dict[tuple[int, ...], list[int]] = {}
-    for row, site in enumerate(sites):
-        cubes.setdefault(tuple(int(v // _CUBE_NM) for v in site.point_nm), []).append(row)
-    return list(cubes.values())
-
-
-def _bodies(voxels: tuple[Cutout, Cutout], site: Site, ignore: tuple[int, ...]) -> tuple[int, int]:
-    """Return the bodies of a site's two segments around their contact, 0 if unknown."""
-    first, size = np.array(voxels[0].first_voxel), np.array(voxels[0].scale.voxel_nm)
-    point = np.array(site.point_nm)
-    low = np.maximum(np.floor((point - LOOK_NM) / size) - first, 0).astype(int)
-    high = (np.floor((point + LOOK_NM) / size) - first).astype(int) + 1
-    window = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
-    roots, bodies = (cutout.data[window] for cutout in voxels)
-    seen = ~np.isin(bodies, np.array([0, *ignore], np.uint64))
-    ends = (site.root, site.partners[0].root)
-    own, other = (_most(bodies[seen & (roots == np.uint64(root))]) for root in ends)
-    return own, other
-
-
-def _most(bodies: NDArray[np.uint64]) -> int:
-    """Return the body of most voxels, 0 where there are none."""
-    if not bodies.size:
-        return 0
-    names, counts = np.unique(bodies, return_counts=True)
-    return int(names[counts.argmax()])
