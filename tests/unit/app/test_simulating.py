@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from app.services.simulating import Run, SimulationSettings, run, simulate
-from app.services.simulation_candidates import Candidates, Scores, find_candidates
+from app.services.simulation_candidates import Candidates, Scores, find_candidates, same_bodies
 from app.services.simulation_figures import looks_to, order_figures
 from app.services.simulation_world import SegmentWorld
 from connectome.datastack import Datastack
@@ -82,11 +82,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def asked(folder: Path) -> tuple[Candidates, SegmentWorld]:
     datastack = OfflineDatastack(folder)
     try:
-        candidates = find_candidates(datastack, by_area, (), quiet)
-        roots, bodies, counts, _ = overlap_table(datastack.folder)
+        overlaps = overlap_table(datastack.folder)[:3]
+        candidates = find_candidates(datastack, overlaps, by_area, (), quiet)
     finally:
         datastack.close()
-    return candidates, SegmentWorld(roots, bodies, counts)
+    return candidates, SegmentWorld(*overlaps)
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -230,13 +230,24 @@ def test_the_judge_learns_from_the_answers(asked: tuple[Candidates, SegmentWorld
 def test_an_ignored_body_is_not_asked_about(folder: Path) -> None:
     datastack = OfflineDatastack(folder)
     try:
-        everything = find_candidates(datastack, by_area, (), quiet)
-        fewer = find_candidates(datastack, by_area, (1, 2), quiet)
+        overlaps = overlap_table(datastack.folder)[:3]
+        everything = find_candidates(datastack, overlaps, by_area, (), quiet)
+        fewer = find_candidates(datastack, overlaps, by_area, (1, 2), quiet)
     finally:
         datastack.close()
     assert everything.without_truth == 0
     assert fewer.without_truth > 0
     assert len(fewer) + fewer.without_truth == len(everything)
+
+
+def test_segments_of_several_bodies_are_joined_with_nothing() -> None:
+    roots = np.array([1, 1, 2, 3, 3, 4, 5], np.uint64)
+    bodies = np.array([7, 8, 7, 7, 8, 0, 9], np.uint64)
+    counts = np.array([90, 10, 50, 60, 40, 30, 20])
+    pairs = np.array([[1, 2], [2, 3], [1, 4], [1, 5], [2, 6]], np.uint64)
+    same, certain = same_bodies(pairs, (roots, bodies, counts), (9,))
+    assert same.tolist() == [True, False, False, False, False]
+    assert certain.tolist() == [True, True, False, False, False]
 
 
 def test_levels_are_reached_at_the_first_look_that_is_low_enough() -> None:
