@@ -47,6 +47,7 @@ def refitted_answers(
     spec: FeatureSpec | None = None,
     *,
     folds: Sequence[str] = PROTOCOL_FOLDS,
+    judges: Mapping[str, Sequence[str]] = REFITTED,
     iterations: int = 200,
     seed: int = 0,
     say: Callable[[str], None] | None = None,
@@ -54,6 +55,12 @@ def refitted_answers(
     """Fit boosting on the watershed pairs of each fold's training block and ask it elsewhere.
 
     Nothing is tuned and no probability calibrated: these are lines to compare with.
+
+    Parameters
+    ----------
+    judges : mapping of str to sequence of str
+        What to fit, with the beginnings of the names of the features that it sees. The
+        first is fitted once more, on shuffled answers.
 
     Raises
     ------
@@ -73,7 +80,7 @@ def refitted_answers(
     }
     parts = []
     for name in folds:
-        for judge in _judges(measured["watershed"], seed, iterations):
+        for judge in _judges(measured["watershed"], judges, seed, iterations):
             tell(f"fitting {judge.name}, fold {name}")
             parts += _fold_answers(questions, measured, fold_named(name), judge)
     return Answers.concatenated(parts)
@@ -89,15 +96,16 @@ class _Judge:
     iterations: int
 
 
-def _judges(training: _Measured, seed: int, iterations: int) -> list[_Judge]:
+def _judges(
+    training: _Measured, judges: Mapping[str, Sequence[str]], seed: int, iterations: int
+) -> list[_Judge]:
     features, same = training.features, training.pairs.same
     found = [
         _Judge(name, np.concatenate([features.columns(b) for b in begins]), same, iterations)
-        for name, begins in REFITTED.items()
+        for name, begins in judges.items()
     ]
     shuffled = np.random.default_rng(seed).permutation(same)
-    everything = np.arange(len(features.names))
-    return [*found, _Judge(SHUFFLED, everything, shuffled, iterations)]
+    return [*found, _Judge(SHUFFLED, found[0].columns, shuffled, iterations)]
 
 
 def _fold_answers(
