@@ -47,6 +47,10 @@ def site_judge(folder: ModelFolder) -> SiteJudge:
         If onnxruntime is not installed.
     """
     contract = folder.manifest.input
+    if isinstance(contract, InputContract) and contract.geometry is not None:
+        from inference.judges.shapes import ShapesJudge
+
+        return ShapesJudge(folder)
     if isinstance(contract, InputContract):
         from inference.judges.onnx import OnnxJudge
 

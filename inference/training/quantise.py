@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import InputError, StorageError
-from inference.calibration import probabilities
+from inference.calibration import calibrated
 from inference.evaluation.metrics import area_under_curve, balanced_accuracy
 from inference.judges.onnx_tools import (
     Inputs,
@@ -136,7 +136,7 @@ def _copied(model: ModelFolder, out: Path, calibration: Inputs, method: Method) 
 
 def _chances(model: ModelFolder, weights: Path, evaluate: Labelled) -> NDArray[np.float64]:
     logits = answers(weights, evaluate.inputs)
-    return probabilities(logits, model.manifest.calibration.temperature)
+    return calibrated(logits, model.manifest.calibration)
 
 
 def _ratio(before: Path, after: Path, inputs: Inputs, threads: int) -> float:

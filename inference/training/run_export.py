@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import StorageError
-from inference.calibration import calibration_error, fit_temperature, probabilities, yes_share
+from inference.calibration import calibrated, calibration_error, fit_calibration, yes_share
 from inference.datasets.samples import Part
 from inference.evaluation.metrics import balanced_accuracy, measure
 from inference.judges.verdicts import code_version
@@ -29,7 +29,7 @@ from inference.tasks import words
 from inference.training.export import OPSET, write_onnx
 from inference.training.session import Answers, Session
 from inference.training.statistics import feature_statistics
-from inference.training.zoo.heads import OneTask
+from inference.training.zoo.heads import UNKNOWN, OneTask
 from proofreading.verdicts import Task
 
 __all__ = ["finished_models"]
@@ -101,12 +101,14 @@ def _calibration(session: Session, answers: Answers, column: int, task: Task) ->
     shares = session.feeder.table.card.candidate_yes_share
     share = shares.get(task.value, yes_share(truth))
     where = "the validation part, as it is; it also chose the epoch"
-    return fit_temperature(logits, truth, where, share)
+    known = answers.labels[:, column] != UNKNOWN
+    groups = session.feeder.table.groups[session.rows[Part.VALIDATION]][known]
+    return fit_calibration(logits, truth, where, share, groups=groups)
 
 
 def _figures(answers: Answers, column: int, calibration: Calibration) -> dict[str, Any]:
     logits, truth = answers.known(column)
-    found = measure(probabilities(logits, calibration.temperature), truth)
+    found = measure(calibrated(logits, calibration), truth)
     named = {
         "balanced_accuracy": found.balanced_accuracy,
         "auc": found.auc,
@@ -130,7 +132,7 @@ def _manifest(
 ) -> ModelManifest:
     card, config = session.feeder.table.card, session.config
     logits, truth = validation.known(column)
-    chance = probabilities(logits, calibration.temperature)
+    chance = calibrated(logits, calibration)
     em = card.em if "em" in config.inputs else None
     return ModelManifest(
         id=f"{config.network.architecture.value}-{task.value.replace('_', '-')}-{card.dataset}",

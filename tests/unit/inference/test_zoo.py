@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,10 +163,8 @@ def test_real_pictures_are_learnt_by_heart_and_blank_ones_are_chance(
     assert sum(recalls) / 2 == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(
-    "architecture", [Architecture.RESNET_18, Architecture.VIT, Architecture.SIGLIP_PROBE]
-)
-def test_weights_begin_as_a_checkpoint_says(architecture: Architecture, tmp_path: Path) -> None:
+def _checkpoint(architecture: Architecture) -> Any:
+    """Return a network as a library that trains such networks would save it."""
     from transformers import (
         ResNetConfig,
         ResNetModel,
@@ -176,39 +175,34 @@ def test_weights_begin_as_a_checkpoint_says(architecture: Architecture, tmp_path
     )
 
     if architecture is Architecture.RESNET_18:
-        sizes = {"embedding_size": 8, "hidden_sizes": [8, 8], "depths": [1, 1]}
-        given = ResNetModel(ResNetConfig(layer_type="basic", **sizes))
-    elif architecture is Architecture.VIT:
-        given = ViTModel(
-            ViTConfig(
-                hidden_size=16,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                intermediate_size=64,
-                image_size=32,
-                patch_size=8,
-            )
+        return ResNetModel(
+            ResNetConfig(embedding_size=8, hidden_sizes=[8, 8], depths=[1, 1], layer_type="basic")
         )
-    else:
-        given = SiglipVisionModel(
-            SiglipVisionConfig(
-                hidden_size=16,
-                num_hidden_layers=2,
-                num_attention_heads=2,
-                intermediate_size=64,
-                image_size=16,
-                patch_size=8,
-            )
-        )
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "patch_size": 8,
+    }
+    if architecture is Architecture.VIT:
+        return ViTModel(ViTConfig(image_size=32, **sizes))
+    return SiglipVisionModel(SiglipVisionConfig(image_size=16, **sizes))
+
+
+@pytest.mark.parametrize(
+    "architecture", [Architecture.RESNET_18, Architecture.VIT, Architecture.SIGLIP_PROBE]
+)
+def test_weights_begin_as_a_checkpoint_says(architecture: Architecture, tmp_path: Path) -> None:
+    given = _checkpoint(architecture)
     given.save_pretrained(tmp_path)
     settings = small_network(architecture, pretrained=str(tmp_path), hidden=(8, 8))
     network = build(settings, SHAPES, TASKS)
-    begun = {tuple(v.shape): v for v in network.trunk.state_dict().values()}
     wanted = [v for k, v in given.state_dict().items() if "encoder" in k or "layers" in k]
     found = list(network.trunk.state_dict().values())
     for value in wanted:
         assert any(value.shape == f.shape and torch.equal(value, f) for f in found)
-    assert begun
+    assert wanted
     assert network(*_inputs(2))[0].shape == (2, 2)
     assert bool(network.trunk.backbone) is (architecture is not Architecture.SIGLIP_PROBE)
     with pytest.raises(ModelError, match="cannot be used"):
