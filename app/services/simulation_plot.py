@@ -49,9 +49,11 @@ def write_plot(out: Path, curves: Mapping[Order, NDArray[np.float64]], perfect: 
         raise MissingPackageError(
             "The package matplotlib is not installed.", "Install Proofdesk with the extra `train`."
         ) from error
-    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    figure = Figure(figsize=(8.4, 4.4), layout="constrained")
     FigureCanvasAgg(figure)
     _draw(figure.add_subplot(), curves, perfect)
+    # Beside the lines: they cross every corner of the axes.
+    figure.legend(frameon=False, fontsize=9, loc="outside right upper")
     with storage_errors(out / "vi.png"):
         figure.savefig(out / "vi.png", dpi=160)
     with storage_errors(out / "vi.svg"):
@@ -65,7 +67,7 @@ def _draw(axes: Any, curves: Mapping[Order, NDArray[np.float64]], perfect: float
         looks = np.arange(curve.shape[1])
         axes.fill_between(looks, curve.min(0), curve.max(0), color=colour, alpha=0.18, lw=0)
         axes.plot(looks, curve.mean(axis=0), color=colour, lw=1.8, label=label)
-    axes.axhline(perfect, color="black", lw=1, ls="--", label="all answered, no mistake")
+    axes.axhline(perfect, color="black", lw=1, ls="--", label="a perfect person")
     seeds = max(curve.shape[0] for curve in curves.values())
     axes.set_xlabel("looks (questions answered)")
     axes.set_ylabel("variation of information (nats)")
@@ -73,4 +75,3 @@ def _draw(axes: Any, curves: Mapping[Order, NDArray[np.float64]], perfect: float
     axes.set_xlim(0, max(curve.shape[1] for curve in curves.values()) - 1)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(visible=True, axis="y", lw=0.4, alpha=0.5)
-    axes.legend(frameon=False, fontsize=9)

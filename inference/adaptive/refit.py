@@ -76,8 +76,9 @@ class RefitSettings:
         Decisions between two refits.
     kept_apart : float
         Share of the decisions on which versions are compared and nothing is fitted.
-    least : int
-        Decisions kept apart without which nothing is promoted.
+    least, least_of_each : int
+        Decisions kept apart, in all and of either answer, without which nothing is promoted:
+        a few answers of one kind say little about a judge of rare things.
     margin : float
         Nats of log loss by which a candidate must be better.
     certainty : float
@@ -91,8 +92,9 @@ class RefitSettings:
     every: int = 25
     kept_apart: float = 0.3
     least: int = 10
+    least_of_each: int = 5
     margin: float = 0.002
-    certainty: float = 0.9
+    certainty: float = 0.95
     draws: int = 2000
     seed: int = 0
     choices: tuple[Ridge, ...] = CHOICES
@@ -182,7 +184,8 @@ def _compared(
         old = log_losses(previous, compared.rows, compared.yes)
         loss, previous_loss = float(new.mean()), float(old.mean())
         better = _share_better(old - new, settings)
-    enough = len(compared) >= settings.least
+    fewest = min(int(compared.yes.sum()), int((~compared.yes).sum()))
+    enough = len(compared) >= settings.least and fewest >= settings.least_of_each
     return Candidate(
         model=model,
         promoted=enough and better is not None and better >= settings.certainty,
