@@ -2,9 +2,10 @@
 
 A threshold is chosen on calibration answers so that an upper confidence bound of the error
 beyond it, and not the error seen there, stays at the target: exact binomial bounds
-(Clopper and Pearson 1934) over a fixed list of thresholds, shared among them by
-Bonferroni's rule, as in Geifman and El-Yaniv 2017, "Selective Classification for Deep
-Neural Networks". The promise holds where new answers are like the calibration answers.
+(Clopper and Pearson 1934) at a list of thresholds that is fixed beforehand, tried from the
+strictest on until the first fails. Tested in a fixed sequence, all of them together keep the
+confidence of one (Angelopoulos et al. 2021, "Learn then Test", section 2). The promise
+holds where new answers are like the calibration answers, and independent.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ Probabilities = NDArray[np.float64]
 Truth = NDArray[np.bool_]
 
 _TRIED = 8
-"""Thresholds tried for a lane; each costs its share of the confidence."""
+"""Thresholds tried for a lane, at most."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,9 @@ def error_bound(errors: int, count: int, chance: float) -> float:
 
 
 def _lane(score: Probabilities, wrong: Truth, target: float, chance: float) -> Lane:
-    """Return the widest lane of highest scores whose bound is at most the target."""
-    each = chance / _TRIED
-    fewest = int(np.ceil(np.log(each) / np.log1p(-target)))
+    """Return the lane of highest scores that widens as long as its bound keeps the target."""
+    # With fewer answers than these, even none wrong would prove nothing.
+    fewest = int(np.ceil(np.log(chance) / np.log1p(-target)))
     found = Lane(None, 0, 0, 1.0)
     if fewest > len(score):
         return found
@@ -177,9 +178,10 @@ def _lane(score: Probabilities, wrong: Truth, target: float, chance: float) -> L
     for wanted in np.unique(np.geomspace(fewest, len(score), _TRIED).round().astype(np.int64)):
         border = ranked[wanted - 1]
         count = int(np.searchsorted(-ranked, -border, side="right"))
-        bound = error_bound(int(errors[count - 1]), count, each)
-        if bound <= target:
-            found = Lane(float(border), count, int(errors[count - 1]), bound)
+        bound = error_bound(int(errors[count - 1]), count, chance)
+        if bound > target:
+            break
+        found = Lane(float(border), count, int(errors[count - 1]), bound)
     return found
 
 

@@ -24,16 +24,20 @@ def test_the_bound_is_the_exact_binomial_one() -> None:
 
 
 def test_lanes_keep_their_promise_on_fresh_answers() -> None:
-    broken = 0
+    broken, covered = 0, []
     for seed in range(40):
         chosen = lanes(*answers(3000, seed), 0.02)
-        assert chosen.accept.bound <= 0.02
-        assert chosen.reject.bound <= 0.02
+        for lane in (chosen.accept, chosen.reject):
+            assert lane.threshold is None or lane.bound <= 0.02
         found = audit(chosen, *answers(20_000, 1000 + seed))
-        assert found.automatic.coverage > 0.2
-        broken += any(lane.errors / lane.count > 0.02 for lane in (found.accepted, found.rejected))
-    # Each lane may break its promise in one of twenty calibrations.
-    assert broken <= 6
+        covered.append(found.automatic.coverage)
+        broken += sum(
+            lane.error is not None and lane.error.value > 0.02
+            for lane in (found.accepted, found.rejected)
+        )
+    # Each of the 80 lanes may break its promise with a chance of one in twenty.
+    assert broken <= 8
+    assert np.mean(covered) > 0.15
 
 
 def test_an_error_no_lane_can_keep_leaves_everything_to_the_person() -> None:
