@@ -160,8 +160,25 @@ def fitted_boosters(rows: FeatureRows, settings: Boosting) -> list[Any]:
     ]
     # One thread adds up histograms in one order, so the trees are the same on every machine;
     # more threads on busy cores wait for each other and are slower.
+    values = _stepped(rows.values)
     with threadpool_limits(1):
-        return [b.fit(rows.values, rows.same, sample_weight=rows.weight) for b in boosters]
+        return [b.fit(values, rows.same, sample_weight=rows.weight) for b in boosters]
+
+
+def _stepped(values: NDArray[np.float32], steps: int = 255) -> NDArray[np.float32]:
+    """Return each column (n, d) moved to the nearest of so many of its own quantiles.
+
+    scikit-learn bins to as many steps itself, but with weights it takes a minute of calls to
+    find them; between the values here its thresholds lie where they belong for all others.
+    """
+    out = np.array(values)
+    for column in out.T:
+        known = ~np.isnan(column)
+        if known.any():
+            grid = np.unique(np.quantile(column[known], np.linspace(0, 1, steps), method="nearest"))
+            between = (grid[1:] + grid[:-1]) / 2
+            column[known] = grid[np.searchsorted(between, column[known])]
+    return out
 
 
 def _held_out(
