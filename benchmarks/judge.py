@@ -13,7 +13,10 @@ from benchmarks.measured import Measured
 from connectome.errors import ModelError
 
 if TYPE_CHECKING:
+    from connectome.datastack import Datastack
+    from inference.judges.base import SiteJudge
     from inference.models.registry import ModelFolder
+    from proofreading.catalogue import Catalogue
 
 __all__ = ["judge_rows", "network_rows"]
 
@@ -23,6 +26,9 @@ ROUNDS = 3
 """How often each is measured, in turn, so that what else runs burdens all alike."""
 _RATIO_GOAL = 3.0
 _CALIBRATION = 96
+SITES = 96
+"""Of the demo, evenly among those that a task can be asked of."""
+_TOGETHER = 8
 
 
 def judge_rows(seconds: float = 2.0) -> Iterator[Measured]:
@@ -110,11 +116,14 @@ def _eager(model: ModelFolder, seconds: float) -> float | None:
 
 
 def _path_rows(out: Path, session: Path) -> Iterator[Measured]:
+    """Measure every bundled judge on sites of the demo, from voxels to stored verdicts."""
     from app.services.detecting import detect_into
-    from app.services.judging import judge_session
+    from app.services.judging import load_panel
+    from app.services.opening import open_session
     from connectome.offline.ingest import IngestRequest, ingest
     from connectome.offline.synthetic.recipe import load_recipe
     from connectome.offline.synthetic.volume import make_demo
+    from connectome.opening import open_datastack
 
     volumes = make_demo(load_recipe())
     request = IngestRequest(
@@ -128,14 +137,40 @@ def _path_rows(out: Path, session: Path) -> Iterator[Measured]:
     )
     ingest(request, _quiet)
     detect_into(str(out), session, report=_quiet)
+    datastack = open_datastack(str(out))
+    try:
+        with open_session(session, role="worker") as opened:
+            for judge in load_panel().judges:
+                yield from _judged_rows(judge, datastack, opened.catalogue)
+    finally:
+        datastack.close()
+
+
+def _judged_rows(
+    judge: SiteJudge, datastack: Datastack, catalogue: Catalogue
+) -> Iterator[Measured]:
+    from proofreading.catalogue_schema import kinds_for
+    from proofreading.verdicts import Verdict
+
+    task = judge.manifest.task
+    every = [site for kind in kinds_for(task) for site in catalogue.sites(kind)]
+    chosen = every[:: max(len(every) // SITES, 1)][:SITES]
+    if not chosen:
+        yield Measured(f"whole path: {task.value}", None, "sites/s", note="no such site")
+        return
+    judge.judge_sites(datastack, chosen[:1])
     begun = time.perf_counter()
-    judged = judge_session(session, report=_quiet)
+    results = []
+    for first in range(0, len(chosen), _TOGETHER):
+        results += judge.judge_sites(datastack, chosen[first : first + _TOGETHER])
+    catalogue.add_verdicts(results)
     passed = time.perf_counter() - begun
-    note = "bundled demo; reading, cutting, every bundled judge, writing"
+    said = sum(isinstance(result, Verdict) for result in results)
+    note = f"{judge.manifest.id}; reading, cutting, judging, storing"
     yield Measured(
-        "whole path", judged.sites_judged / passed, "sites/s", n=judged.sites_judged, note=note
+        f"whole path: {task.value}", len(chosen) / passed, "sites/s", n=len(chosen), note=note
     )
-    yield Measured("whole path", judged.verdicts / passed, "verdicts/s", n=judged.verdicts)
+    yield Measured(f"whole path: {task.value}", said / passed, "verdicts/s", n=said)
 
 
 def _quiet(message: str, done: float | None = None) -> None:
