@@ -12,6 +12,7 @@ import typer
 
 from app.commands.bench import bench
 from app.commands.common import Datastack, Json, SessionFolder, show
+from app.commands.dataset import dataset_app
 from app.commands.evaluate import evaluate_app
 from app.commands.simulate import simulate
 from app.commands.train import train_app
@@ -40,6 +41,7 @@ A first look: `proofdesk demo`. Headless: `ingest`, `detect`, `judge`, `decide`,
 
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
+app.add_typer(dataset_app, name="dataset")
 
 Volume = "FILE[:key]: .npy, .npz, .h5, .zarr, TIFF or precomputed; zyx."
 

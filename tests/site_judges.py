@@ -92,6 +92,8 @@ class ScriptedJudge:
     script: Mapping[tuple[str, int | None], float]
     asked: list[list[str]] = field(default_factory=list)
     provider: str = "CPU"
+    readable: Datastack | None = None
+    """The only datastack that it can read; any if None."""
 
     def judge_sites(
         self, datastack: Datastack, sites: Sequence[Site]
@@ -99,12 +101,16 @@ class ScriptedJudge:
         self.asked.append([site.id for site in sites])
         pairs = self.manifest.task in PAIR_TASKS
         return [
-            self._answer(site, partner)
+            self._answer(datastack, site, partner)
             for site in sites
             for partner in (site.partners if pairs else (None,))
         ]
 
-    def _answer(self, site: Site, partner: Partner | None) -> Verdict | FailedVerdict:
+    def _answer(
+        self, datastack: Datastack, site: Site, partner: Partner | None
+    ) -> Verdict | FailedVerdict:
+        if self.readable not in (None, datastack):
+            return failed(self, site, partner, ModelError("Not readable.", "Read another."))
         logit = self.script.get((site.id, None if partner is None else partner.supervoxel))
         if logit is None:
             return failed(self, site, partner, ModelError("Not in the script.", "Add it."))

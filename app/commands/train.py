@@ -61,15 +61,16 @@ def train_features_(
 @train_app.command("ensemble")
 def train_ensemble(
     data: DataFolder,
-    quick: Annotated[str, typer.Option(help="Id or folder of the judge that measures.")],
-    pictures: Annotated[str, typer.Option(help="Id or folder of the judge that looks.")],
+    quick: Annotated[list[str], typer.Option(help="Judges that measure, one of each fold.")],
+    pictures: Annotated[list[str], typer.Option(help="Judges that look, one of each fold.")],
     out: OutFolder,
+    fold: FoldOption = "low",
     as_json: Json = False,
 ) -> None:
     """Fit how much two judges of one fold count when they answer together."""
     from inference.training.ensemble import EnsembleSettings, fit_ensemble
 
-    settings = EnsembleSettings(quick, pictures)
+    settings = EnsembleSettings(fold, tuple(quick), tuple(pictures))
     _told(fit_ensemble(data, out, settings, _say(as_json=as_json)), as_json=as_json)
 
 

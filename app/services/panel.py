@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from connectome.datastack import Datastack
 from inference.judges.base import SiteJudge
 from inference.judges.ensemble import EnsembleJudge
+from inference.judges.shapes import ShapesJudge
 from inference.judges.verdicts import PicturesJudge
 from proofreading.catalogue import Catalogue
 from proofreading.catalogue_schema import PAIR_TASKS, kinds_for
@@ -73,7 +74,7 @@ class Panel:
         for judge in self.judges:
             if isinstance(judge, EnsembleJudge):
                 yield Pass(judge.members[0], judge.rank, QUICK_SITES, 4 * QUICK_SITES, QUICK_SITES)
-            if isinstance(judge, EnsembleJudge | PicturesJudge):
+            if isinstance(judge, EnsembleJudge | PicturesJudge | ShapesJudge):
                 slow.append(Pass(judge, judge.judge_sites, SLOW_SITES, AHEAD, BEFORE_LOOKING_ANEW))
             else:
                 yield Pass(judge, judge.judge_sites, QUICK_SITES, 4 * QUICK_SITES, QUICK_SITES)

@@ -237,13 +237,16 @@ class _Pictures:
 
 
 def _leaks_of(dataset: Dataset) -> list[Leak]:
-    """Return every leak that the rows and the stored findings show."""
+    """Return every leak that the rows and the stored findings show.
+
+    A set that was imported states no field of view: its parts are as they were published.
+    """
     rows: Placed = [(row.sample, row.part) for row in dataset.rows]
-    parts: Mapping[str, Any] = dataset.settings["parts"]
+    parts: Mapping[str, Any] = dataset.settings.get("parts", {"bodies": "any"})
     leaks = [] if parts["bodies"] == "any" else bodies_in_two_parts(rows)
-    leaks += fields_that_overlap(rows, float(parts["field_of_view_nm"]))
+    leaks += fields_that_overlap(rows, float(parts.get("field_of_view_nm", 0.0)))
     leaks += same_pictures(rows, {row.sample.id: row.picture for row in dataset.rows})
-    for task, tell in sorted(dataset.notes["tells"].items()):
+    for task, tell in sorted(dataset.notes.get("tells", {}).items()):
         if tell["auc"] > TELL_AUC:
             told = f"{tell['separates best']} alone separates yes from no (AUC {tell['auc']:.3f})"
             detail = f"{task}: {told}."

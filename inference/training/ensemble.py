@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +45,6 @@ __all__ = ["EnsembleSettings", "fit_ensemble"]
 FILE = "combination.json"
 Say = Callable[[str], None]
 Floats = NDArray[np.float64]
-JOINED = (0.3, 0.6, 0.9)
-"""Coarser segmentations that the weights are fitted on too, so that large segments count."""
 RULED_OUT = 0.01
 """Pairs to which the quick judge gives less are not shown to the slow one."""
 EVERYTHING_ABOVE = 1e6
@@ -58,21 +56,35 @@ class EnsembleSettings:
 
     Parameters
     ----------
-    quick, pictures : str
-        Ids or folders of the judge that measures and of the one that looks.
-    held_out : float
-        The far end of the training block along y that neither was trained on.
+    fold : str
+        The fold whose models answer together.
+    quick, pictures : tuple of str
+        Ids or folders of the judges that measure and of those that look: of this fold and
+        of at least one other.
+    joined : tuple of float
+        Shares of coarser segmentations that are fitted on too, so that large segments count.
     """
 
-    quick: str
-    pictures: str
-    held_out: float = 0.15
+    fold: str
+    quick: tuple[str, ...]
+    pictures: tuple[str, ...]
+    joined: tuple[float, ...] = (0.6, 0.9)
     seed: int = 1
+    spec: FeatureSpec = field(default_factory=FeatureSpec)
+
+
+@dataclass(frozen=True)
+class _Members:
+    """The two models of one fold."""
+
+    fold: Fold
+    quick: ModelFolder
+    pictures: ModelFolder
 
 
 @dataclass(frozen=True)
 class _Fitting:
-    """Logits (n, 2) and distances (n, 2) of pairs that no member was trained on."""
+    """Logits (n, 2) and distances (n, 2) of pairs, by models that never saw them."""
 
     logits: Floats
     strange: Floats
@@ -82,7 +94,13 @@ class _Fitting:
 def fit_ensemble(
     data: Path, out: Path, settings: EnsembleSettings, say: Say | None = None
 ) -> ModelFolder:
-    """Fit the weights of two judges of one fold and write the ensemble's folder.
+    """Fit how two judges of one fold answer together, and write the ensemble's folder.
+
+    Models are too sure of what lies next to their own training pictures, so the weights
+    and the calibration come from the answers of the same two kinds of models of *other*
+    folds in their own test blocks, as far as those lie in this fold's training block:
+    nothing that is fitted on was seen by who answers, and this fold's test block is as far
+    away as it is from the training block.
 
     Parameters
     ----------
@@ -95,54 +113,73 @@ def fit_ensemble(
     Raises
     ------
     ModelError
-        If the members were trained on other data or on different folds.
+        If the members were trained on other data, or folds are missing.
     StorageError
         If ``out`` cannot be written.
     """
     tell = say or (lambda _: None)
     volume = load_truth_volume(data)
-    quick, pictures = find_model(settings.quick), find_model(settings.pictures)
-    fold = _common_fold(quick, pictures, volume)
-    tell("asking both judges about pairs that neither was trained on")
-    fitting = _fitting(volume, fold, quick, pictures, settings)
+    own, others = _members(settings, volume)
+    parts = []
+    for other in others:
+        tell(f"asking the fold {other.fold.name} about pairs that it never saw")
+        parts.append(_answers(volume, own.fold, other, settings))
+    fitting = _Fitting(
+        np.concatenate([part.logits for part in parts]),
+        np.concatenate([part.strange for part in parts]),
+        np.concatenate([part.same for part in parts]),
+    )
     combination = fit_combination(fitting.logits, fitting.same)
-    manifest = _manifest(volume, fold, (quick, pictures), fitting, combination, settings)
+    manifest = _manifest(volume, own, others, fitting, combination, settings)
     _write(out, manifest, combination)
     tell(f"wrote {out} ({len(fitting.same)} pairs)")
     return find_model(str(out))
 
 
-def _common_fold(quick: ModelFolder, pictures: ModelFolder, volume: TruthVolume) -> Fold:
-    records = [folder.manifest.training for folder in (quick, pictures)]
-    if any(record.dataset_sha256 != volume.sha256 for record in records):
+def _members(settings: EnsembleSettings, volume: TruthVolume) -> tuple[_Members, list[_Members]]:
+    quick, pictures = (
+        {
+            folder.manifest.training.fold: folder
+            for name in names
+            if (folder := _of(volume, find_model(name)))
+        }
+        for names in (settings.quick, settings.pictures)
+    )
+    both = [
+        _Members(fold_named(name), quick[name], pictures[name])
+        for name in quick
+        if name in pictures
+    ]
+    own = [members for members in both if members.fold.name == settings.fold]
+    others = [members for members in both if members.fold.name != settings.fold]
+    if not own or not others:
         raise ModelError(
-            f"These models were not trained on {volume.name}.",
-            "Name the volume that they were trained on: its far end is what is left to fit on.",
+            f"An ensemble of the fold {settings.fold} needs both models of that fold and of "
+            "another one.",
+            "Train the missing ones, and name all of them.",
         )
-    if records[0].fold != records[1].fold:
-        raise ModelError(
-            f"One model is of the fold {records[0].fold}, the other of {records[1].fold}.",
-            "Name two models of one fold, or the ensemble was trained on what it is tested on.",
-        )
-    return fold_named(records[0].fold)
+    return own[0], others
 
 
-def _fitting(
-    volume: TruthVolume,
-    fold: Fold,
-    quick: ModelFolder,
-    pictures: ModelFolder,
-    settings: EnsembleSettings,
+def _of(volume: TruthVolume, folder: ModelFolder) -> ModelFolder:
+    if folder.manifest.training.dataset_sha256 != volume.sha256:
+        raise ModelError(
+            f"The model {folder.manifest.id} was not trained on {volume.name}.",
+            "Name the volume that it was trained on: its folds say what it never saw.",
+        )
+    return folder
+
+
+def _answers(
+    volume: TruthVolume, fold: Fold, other: _Members, settings: EnsembleSettings
 ) -> _Fitting:
-    border = round(volume.em.shape[1] * (1 - settings.held_out))
-    looking, measuring = OnnxJudge(pictures), TableModel(quick)
+    looking, measuring = OnnxJudge(other.pictures), TableModel(other.quick)
     parts = []
-    for pairs in _kinds(volume, settings.seed):
-        far = fold.train(pairs) & (pairs.contacts.center[:, 1] >= border)
-        rows = np.flatnonzero(far)
+    for pairs in _kinds(volume, settings):
+        rows = np.flatnonzero(other.fold.test(pairs) & fold.train(pairs))
         looked = picture_scores(looking, volume, pairs, rows)
         places = rows, pairs.contacts.center[rows]
-        values = measured_pairs(volume.em, pairs, places, volume.voxel_nm, FeatureSpec()).values
+        values = measured_pairs(volume.em, pairs, places, volume.voxel_nm, settings.spec).values
         _, measured, strange = measuring.answers(values)
         distance = np.full(len(rows), np.nan) if strange is None else strange
         parts.append(
@@ -159,26 +196,28 @@ def _fitting(
     )
 
 
-def _kinds(volume: TruthVolume, seed: int) -> Iterator[Pairs]:
+def _kinds(volume: TruthVolume, settings: EnsembleSettings) -> Iterator[Pairs]:
     yield watershed_pairs(volume)
-    for joined in JOINED:
+    for joined in settings.joined:
         # Another random stream than in training, so that the segments are others.
-        yield coarser_pairs(volume, joined, np.random.default_rng([seed, 77, int(joined * 100)]))
+        stream = [settings.seed, 77, round(joined * 100)]
+        yield coarser_pairs(volume, joined, np.random.default_rng(stream))
 
 
 def _manifest(
     volume: TruthVolume,
-    fold: Fold,
-    folders: tuple[ModelFolder, ModelFolder],
+    own: _Members,
+    others: Sequence[_Members],
     fitting: _Fitting,
     combination: Combination,
     settings: EnsembleSettings,
 ) -> ModelManifest:
-    members = [folder.manifest for folder in folders]
+    fold, members = own.fold, [own.quick.manifest, own.pictures.manifest]
     joint = combination.logits(fitting.logits)
     candidates = automatic_pairs(volume)
     share = yes_share(candidates.same[fold.train(candidates)])
-    where = f"far end along y of z {fold.training_sections(volume.em.shape[0])}"
+    folds = ", ".join(other.fold.name for other in others)
+    where = f"test blocks of the folds {folds} inside the training block of {fold.name}"
     calibration = fit_calibration(joint, fitting.same, where, share)
     chance = calibrated(joint, calibration)
     text = _text(combination)
@@ -193,7 +232,7 @@ def _manifest(
         pictures=None,
         labels=members[0].labels,
         calibration=calibration,
-        out_of_distribution=_usual(fitting, members),
+        out_of_distribution=_usual(fitting, others),
         training=_record(members, len(joint), settings),
         metrics={
             "calibration_block_balanced_accuracy": round(
@@ -218,14 +257,14 @@ def _contract(members: Sequence[ModelManifest], combination: Combination) -> Mem
     )
 
 
-def _usual(fitting: _Fitting, members: Sequence[ModelManifest]) -> OutOfDistribution | None:
+def _usual(fitting: _Fitting, asked: Sequence[_Members]) -> OutOfDistribution | None:
     """Return what is usual of the larger distance, each as a share of its own 95th percentile."""
-    statistics = [member.out_of_distribution for member in members]
+    first = [asked[0].quick.manifest, asked[0].pictures.manifest]
+    statistics = [member.out_of_distribution for member in first]
     if any(each is None for each in statistics):
         return None
     usual = np.array([each.percentile_95 for each in statistics if each is not None])
-    larger = (fitting.strange / usual).max(axis=1)
-    p95, p99 = np.percentile(larger, [95, 99])
+    p95, p99 = np.percentile((fitting.strange / usual).max(axis=1), [95, 99])
     return OutOfDistribution(
         method="largest share of a member's own 95th percentile",
         mean=(),
@@ -244,7 +283,7 @@ def _record(
             "pairs": pairs,
             "seed": settings.seed,
             "epochs": 0,
-            "trained_on": f"weights: far end along y; members: {first.trained_on}",
+            "trained_on": f"members: {first.trained_on}; weights: other folds inside that",
         }
     )
 

@@ -20,7 +20,6 @@ from inference.features.pairs import feature_names
 from inference.judges.tables import run_table
 from inference.judges.verdicts import code_version
 from inference.models.manifest import (
-    Block,
     Calibration,
     FeaturesContract,
     ModelManifest,
@@ -29,6 +28,7 @@ from inference.models.manifest import (
     write_manifest,
 )
 from inference.models.registry import ModelFolder, find_model
+from inference.training.blocks import held_out_block
 from inference.training.feature_material import FeatureMaterial, Material, measured_material
 from inference.training.feature_rows import FeatureRows
 from inference.training.statistics import feature_statistics
@@ -278,19 +278,12 @@ def _record(volume: TruthVolume, settings: FeatureTraining, rows: int) -> Traini
         fold=settings.fold,
         trained_on=trained,
         must_not_be_tested_on=untested,
-        held_out_blocks=() if whole else (_test_block(fold_named(settings.fold), volume),),
+        held_out_blocks=() if whole else (held_out_block(fold_named(settings.fold), volume),),
         pairs=rows,
         seed=settings.boosting.seeds[0],
         epochs=settings.boosting.iterations,
         licence=volume.licence,
     )
-
-
-def _test_block(fold: Fold, volume: TruthVolume) -> Block:
-    nz, ny, nx = volume.em.shape
-    vx, vy, vz = volume.voxel_nm
-    low, high = fold.test_z
-    return Block(low_nm=(0.0, 0.0, low * vz), high_nm=(nx * vx, ny * vy, min(high, nz) * vz))
 
 
 def _held_out_metrics(

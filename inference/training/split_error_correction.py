@@ -27,6 +27,7 @@ from inference.models.manifest import (
 )
 from inference.models.registry import ModelFolder, find_model
 from inference.pictures import NORMALISATION, channel_names
+from inference.training.blocks import held_out_block
 from inference.training.export import (
     OPSET,
     export_onnx,
@@ -184,6 +185,7 @@ def _record(volume: TruthVolume, fold: Fold, settings: PairTraining, pairs: int)
         fold=fold.name,
         trained_on=f"contacts in sections {fold.training_sections(depth)}",
         must_not_be_tested_on=f"anything but contacts in sections {fold.test_sections(depth)}",
+        held_out_blocks=(held_out_block(fold, volume),),
         pairs=pairs,
         seed=settings.loop.seed,
         epochs=settings.loop.epochs,

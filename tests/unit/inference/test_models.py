@@ -34,7 +34,7 @@ def test_a_manifest_survives_being_written(small_model: ModelFolder) -> None:
     "spoil",
     [
         lambda m: m.pop("calibration"),
-        lambda m: m.update(schema_version=2),
+        lambda m: m.update(schema_version=3),
         lambda m: m.update(surprise=1),
         lambda m: m["pictures"]["em"].update(size_px=64),
         lambda m: m["calibration"].update(temperature=0),
