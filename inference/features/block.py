@@ -81,10 +81,13 @@ def prepared(
     centers: NDArray[np.int64],
     voxel_nm: tuple[float, float, float],
     spec: FeatureSpec,
+    *,
+    filled: bool = False,
 ) -> Block:
     """Return a block in which everything around some voxels (n, 3) can be looked at.
 
-    ``voxel_nm`` is (x, y, z); arrays and ``centers`` are zyx.
+    ``voxel_nm`` is (x, y, z); arrays and ``centers`` are zyx. ``filled`` tells that the
+    gaps between the labels were filled before.
     """
     size = np.asarray(voxel_nm[::-1], np.float64)
     grey = em.astype(np.float32)
@@ -92,9 +95,9 @@ def prepared(
     dark = _top_hat(fine, size, spec.membrane_nm)
     padding = _padding(np.asarray(em.shape), centers, np.ceil(spec.looked_at_nm / size) + 2)
     around = [(int(n), int(n)) for n in padding]
-    filled = gaps_filled_nm(labels, size, spec.gap_nm)
+    whole = labels if filled else gaps_filled_nm(labels, size, spec.gap_nm)
     return Block(
-        labels=np.pad(filled, around),
+        labels=np.pad(whole, around),
         fine=_stored(fine, around),
         coarse=_stored(coarse, around),
         dark=_stored(dark, around),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from connectome.contact_blocks import numbered
 from connectome.datastack import Datastack
 from connectome.errors import VolumeError
 from connectome.space import BoxNm, Cutout, PointNm
@@ -23,7 +24,7 @@ from inference.features.spec import FeatureSpec
 
 __all__ = ["PairPlace", "site_pair_features"]
 
-SHARED_NM = 1000.0
+SHARED_NM = 2000.0
 """Pairs in a cube of this size share one cutout."""
 
 
@@ -93,22 +94,15 @@ def _measured(
             "This model needs it; use another one, or answer without a verdict.",
         )
     roots = datastack.segmentation.read_roots(_box(places, spec))
-    numbers, rank = np.unique(roots.data, return_inverse=True)
-    labels = _zero_is_background(numbers, rank.reshape(roots.data.shape))
-    known = {int(number): row for row, number in enumerate(numbers, int(numbers[0] != 0))}
+    numbers, labels = numbered(np.asarray(roots.data, np.uint64))
+    known = {int(number): row for row, number in enumerate(numbers)}
     wanted = np.array([[known.get(p.own, -1), known.get(p.partner, -1)] for p in places])
     size = np.asarray(roots.scale.voxel_nm[::-1])
     filled = gaps_filled_nm(labels, size, spec.gap_nm)
     contacts = _contacts_at(find_contacts(filled), wanted, places, roots)
     em = _grey_on(datastack, roots)
-    return pair_features(em, labels, contacts, roots.scale.voxel_nm, spec).values
-
-
-def _zero_is_background(
-    numbers: NDArray[np.uint64], labels: NDArray[np.int64]
-) -> NDArray[np.int32]:
-    """Return small numbers for ids beyond 2^53; 0 stays 0."""
-    return np.asarray(labels + int(numbers[0] != 0), np.int32)
+    voxel_nm = roots.scale.voxel_nm
+    return pair_features(em, filled, contacts, voxel_nm, spec, filled=True).values
 
 
 def _box(places: Sequence[PairPlace], spec: FeatureSpec) -> BoxNm:

@@ -50,6 +50,8 @@ def pair_features(
     contacts: Contacts,
     voxel_nm: tuple[float, float, float],
     spec: FeatureSpec,
+    *,
+    filled: bool = False,
 ) -> PairFeatures:
     """Measure every pair of a block of voxels.
 
@@ -61,13 +63,17 @@ def pair_features(
         The pairs, found in ``labels`` or in ``labels`` with small gaps filled.
     voxel_nm : tuple of float
         Voxel size (x, y, z) in nm.
+    filled : bool
+        Whether the gaps of ``labels`` were filled with `gaps_filled_nm` before.
 
     Notes
     -----
     Whatever is measured lies within ``spec.reach_nm`` of a contact's middle, and no number
     depends on which of the two segments is called first.
     """
-    return measured(prepared(em, labels, contacts.center, voxel_nm, spec), contacts, spec)
+    return measured(
+        prepared(em, labels, contacts.center, voxel_nm, spec, filled=filled), contacts, spec
+    )
 
 
 def measured(block: Block, contacts: Contacts, spec: FeatureSpec) -> PairFeatures:

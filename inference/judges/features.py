@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from connectome.datastack import Datastack, present_roots
 from connectome.errors import InputError, ModelError, ProofdeskError
@@ -70,10 +70,11 @@ class FeaturesJudge:
         """Return a verdict, or the reason for none, for every partner of every site."""
         results: dict[Asked, Result] = {}
         places: dict[Asked, PairPlace] = {}
+        known = _known_roots(datastack, sites)
         for row, site in enumerate(sites):
             for column, partner in enumerate(site.partners):
                 try:
-                    places[row, column] = _place(datastack, partner)
+                    places[row, column] = _place(datastack, partner, known)
                 except ProofdeskError as error:
                     results[row, column] = failed(self, site, partner, error)
         for (row, column), opinion in self._opinions(datastack, places).items():
@@ -116,8 +117,25 @@ class FeaturesJudge:
         ]
 
 
-def _place(datastack: Datastack, partner: Partner) -> PairPlace:
-    own, other = present_roots(datastack, [partner.own_supervoxel, partner.supervoxel])
+def _known_roots(datastack: Datastack, sites: Sequence[Site]) -> dict[int, int]:
+    """Return the roots of every supervoxel, asked for in one go; none where that fails.
+
+    What fails is asked again pair by pair, so that one unknown supervoxel spoils no other.
+    """
+    named = {s for site in sites for p in site.partners for s in (p.own_supervoxel, p.supervoxel)}
+    wanted = sorted(named)
+    try:
+        return dict(zip(wanted, present_roots(datastack, wanted), strict=True)) if wanted else {}
+    except ProofdeskError:
+        return {}
+
+
+def _place(datastack: Datastack, partner: Partner, known: Mapping[int, int]) -> PairPlace:
+    pair = [partner.own_supervoxel, partner.supervoxel]
+    if all(supervoxel in known for supervoxel in pair):
+        own, other = (known[supervoxel] for supervoxel in pair)
+    else:
+        own, other = present_roots(datastack, pair)
     if own == other:
         raise InputError(
             "The site and its partner are one segment by now.",
