@@ -14,8 +14,10 @@ from inference.calibration.measures import (
 from inference.calibration.scaling import (
     calibrated,
     candidate_probability,
+    fit_candidates,
     fit_temperature,
     probabilities,
+    with_share,
     yes_share,
 )
 
@@ -28,11 +30,13 @@ __all__ = [
     "calibration_error",
     "candidate_probability",
     "fit_calibration",
+    "fit_candidates",
     "fit_isotonic",
     "fit_temperature",
     "log_loss",
     "maximum_calibration_error",
     "probabilities",
     "reliability",
+    "with_share",
     "yes_share",
 ]

@@ -10,16 +10,18 @@ import json
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, logit
 
-from inference.models.manifest import Calibration
+from inference.models.manifest import Calibration, CandidateLine
 
 __all__ = [
     "calibrated",
     "candidate_probability",
+    "fit_candidates",
     "fit_temperature",
     "probabilities",
+    "with_share",
     "yes_share",
 ]
 
@@ -45,13 +47,47 @@ def calibrated(logits: NDArray[np.floating], calibration: Calibration) -> Floats
 def candidate_probability(probability: NDArray[np.floating], calibration: Calibration) -> Floats:
     """Return probabilities for candidate sites, among which yes is rarer, shape (n,).
 
-    The odds are multiplied by the ratio of the prior odds: what the pictures say about
-    a pair is kept, what the calibration pairs said about all pairs is replaced.
+    Where a line was fitted on candidates, it says it. Else the odds are multiplied by the
+    ratio of the prior odds: what the pictures say about a pair is kept, what the
+    calibration pairs said about all pairs is replaced.
     """
-    shift = logit(calibration.candidate_yes_share) - logit(calibration.yes_share)
+    line = calibration.candidates
+    if line is not None:
+        return np.asarray(expit(line.slope * _log_odds(probability) + line.shift))
+    return with_share(probability, calibration.yes_share, calibration.candidate_yes_share)
+
+
+def with_share(probability: NDArray[np.floating], share: float, wanted: float) -> Floats:
+    """Return probabilities (n,) among things of which another share is a yes.
+
+    Only the prior odds change (Saerens et al. 2002, doi:10.1162/089976602753284446).
+    """
+    return np.asarray(expit(_log_odds(probability) + logit(wanted) - logit(share)))
+
+
+def _log_odds(probability: NDArray[np.floating]) -> Floats:
     # A probability of exactly 0 or 1 has no finite odds.
-    inside = np.clip(np.asarray(probability, np.float64), 1e-12, 1 - 1e-12)
-    return np.asarray(expit(logit(inside) + shift))
+    return np.asarray(logit(np.clip(np.asarray(probability, np.float64), 1e-12, 1 - 1e-12)))
+
+
+def fit_candidates(probability: NDArray[np.floating], truth: NDArray[np.bool_]) -> CandidateLine:
+    """Return the line from calibrated answers (n,) to the chance among candidates.
+
+    Maximum likelihood with a weak pull towards a slope of 1 and Platt's targets, so that
+    few candidates, or ones that are told apart perfectly, give no infinite slope.
+    """
+    odds, yes = _log_odds(probability), int(truth.sum())
+    targets = np.where(truth, (yes + 1) / (yes + 2), 1 / (len(truth) - yes + 2))
+
+    def loss(numbers: Floats) -> float:
+        line = numbers[0] * odds + numbers[1]
+        fit = np.logaddexp(0.0, line) - targets * line
+        return float(fit.sum() + (numbers[0] - 1) ** 2)
+
+    start = np.array([1.0, float(logit(targets.mean()) - odds.mean())])
+    found = minimize(loss, start, method="L-BFGS-B", bounds=[(0.05, 5.0), (None, None)]).x
+    slope, shift = (round(float(value), 6) for value in found)
+    return CandidateLine(slope=slope, shift=shift, samples=len(truth))
 
 
 def fit_temperature(

@@ -42,6 +42,9 @@ class Answers:
         The calibrated answer, and the score before.
     shown : ndarray of float
         The chance shown to a person, with the candidates' share of yes.
+    even : ndarray of float
+        The chance if yes and no were equally frequent: balanced accuracy calls it a yes
+        above 0.5.
     ood : ndarray of float
         Distance from the training data as a share of what 95 % of usual inputs stay
         below: above 1 is unusual. NaN where the model has no statistics.
@@ -66,6 +69,7 @@ class Answers:
     probability: Floats
     logit: Floats
     shown: Floats
+    even: Floats
     ood: Floats
     judge: Strings
     model: Strings
@@ -91,6 +95,7 @@ class Answers:
         probability: Floats,
         logit: Floats,
         shown: Floats | None = None,
+        even: Floats | None = None,
         ood: Floats | None = None,
         group: NDArray[np.integer] | None = None,
         unseen: NDArray[np.bool_] | None = None,
@@ -117,6 +122,7 @@ class Answers:
             probability=np.asarray(probability, np.float64),
             logit=np.asarray(logit, np.float64),
             shown=np.asarray(probability if shown is None else shown, np.float64),
+            even=np.asarray(probability if even is None else even, np.float64),
             ood=np.full(count, np.nan) if ood is None else np.asarray(ood, np.float64),
             unseen=np.zeros(count, np.bool_) if unseen is None else unseen,
             synthetic=np.zeros(count, np.bool_) if synthetic is None else synthetic,

@@ -85,6 +85,7 @@ def measure(
     truth: Truth,
     *,
     groups: NDArray[Any] | None = None,
+    even: Probabilities | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Figures:
@@ -92,6 +93,10 @@ def measure(
 
     Parameters
     ----------
+    even : ndarray, shape (n,), optional
+        The same answers as they would be if yes and no were equally frequent: above 0.5
+        they count as a yes in balanced accuracy, which weighs both alike. The
+        probabilities themselves if None.
     groups : ndarray, shape (n,), optional
         What answers have in common, such as a true body: intervals are then over groups.
         Else they are over answers, drawn within each class.
@@ -100,7 +105,7 @@ def measure(
     if not 0 < positives < len(truth):
         return Figures(len(truth), positives, None, None, None)
     samples = draws(truth, groups, resamples=resamples, seed=seed)
-    found = intervals(_Answers(probability, truth).figures, len(truth), samples)
+    found = intervals(_Answers(probability, truth, even).figures, len(truth), samples)
     first = {name: found.pop(name) for name in ("balanced_accuracy", "auc", "ece_15")}
     return Figures(len(truth), positives, **first, more=found)
 
@@ -143,14 +148,16 @@ def difference(
 class _Answers:
     """Answers sorted and binned once, to be measured under many weights."""
 
-    def __init__(self, probability: Probabilities, truth: Truth) -> None:
+    def __init__(
+        self, probability: Probabilities, truth: Truth, even: Probabilities | None = None
+    ) -> None:
         order = np.argsort(-probability, kind="stable")
         self._order = order
         self._yes = truth[order].astype(np.float64)
         ranked = probability[order]
         # Equal probabilities cannot be told apart by any threshold.
         self._ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-        self._called = ranked > 0.5
+        self._called = (probability if even is None else even)[order] > 0.5
         self._gap = ranked - self._yes
         right = np.where(truth[order], ranked, 1 - ranked)
         self._surprise = -np.log(np.maximum(right, 1e-12))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import ModelError
-from inference.calibration import candidate_probability
+from inference.calibration import candidate_probability, with_share
 from inference.datasets.folds import PROTOCOL_FOLDS, both_unseen, fold_named
 from inference.datasets.pairs import Pairs, automatic_pairs, watershed_pairs
 from inference.datasets.samples import Part, sample_id
@@ -114,7 +114,12 @@ def asked_about(questions: Questions, kind: str, scorer: Scorer, rows: Rows) -> 
     """Return the answers of one judge about some rows of a kind of pairs."""
     pairs, manifest = questions.pairs[kind], scorer.manifest
     scores = scorer.score(questions.volume, pairs, rows)
-    chance = scores.probability
+    chance, calibration = scores.probability, manifest.calibration
+    shown = candidate_probability(chance, calibration)
+    if kind == "automatic":
+        even = with_share(shown, calibration.candidate_yes_share, 0.5)
+    else:
+        even = with_share(chance, calibration.yes_share, 0.5)
     return Answers.of(
         task=manifest.task,
         dataset=questions.original.name,
@@ -125,7 +130,8 @@ def asked_about(questions: Questions, kind: str, scorer: Scorer, rows: Rows) -> 
         truth=pairs.same[rows],
         probability=chance,
         logit=scores.logit,
-        shown=candidate_probability(chance, manifest.calibration),
+        shown=shown,
+        even=even,
         ood=scores.ood,
         group=_larger_body(questions.training, pairs)[rows],
         unseen=_unseen(questions, pairs, manifest)[rows],

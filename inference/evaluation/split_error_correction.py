@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from connectome.errors import ModelError
 from inference.datasets.samples import Part
 from inference.datasets.volumes import load_truth_volume
@@ -148,11 +151,12 @@ def report_rows(answers: Answers, *, resamples: int = 1000) -> Iterator[ReportRo
             part = test.where(judge=judge, source=source)
             plain = part.where(condition=AS_RECORDED)
             yield _measured(plain, "all", resamples)
-            if source == "automatic":
-                shown = measure(plain.shown, plain.truth, resamples=resamples)
-                yield ReportRow(judge, source, "all, with the candidates' share of yes", shown)
             by_body = measure(
-                plain.probability, plain.truth, groups=plain.group, resamples=resamples
+                _chance(plain),
+                plain.truth,
+                groups=plain.group,
+                even=plain.even,
+                resamples=resamples,
             )
             yield ReportRow(judge, source, "all, drawn by body", by_body)
             yield _measured(plain.where(unseen=True), "both bodies unseen", resamples, plain)
@@ -163,8 +167,14 @@ def report_rows(answers: Answers, *, resamples: int = 1000) -> Iterator[ReportRo
 
 def _measured(part: Answers, group: str, resamples: int, named: Answers | None = None) -> ReportRow:
     first = part if named is None else named
-    figures = measure(part.probability, part.truth, resamples=resamples)
+    figures = measure(_chance(part), part.truth, even=part.even, resamples=resamples)
     return ReportRow(first.judge[0], first.source[0], group, figures)
+
+
+def _chance(part: Answers) -> NDArray[np.float64]:
+    """Return what a judge says of pairs: about automatic segments, as about candidates."""
+    automatic = len(part) > 0 and part.source[0] == "automatic"
+    return part.shown if automatic else part.probability
 
 
 def _lanes(answers: Answers) -> Iterator[LaneRow]:

@@ -23,6 +23,7 @@ __all__ = [
     "MANIFEST_NAME",
     "Block",
     "Calibration",
+    "CandidateLine",
     "FeaturesContract",
     "GeometryInput",
     "InputContract",
@@ -165,6 +166,18 @@ class Isotonic(_Strict):
     was: tuple[float, ...]
 
 
+class CandidateLine(_Strict):
+    """Log odds among candidates, from the log odds of the calibrated answer.
+
+    Fitted on `samples` touching pairs of an automatic segmentation (Platt 1999), where
+    there were some that the model never saw; otherwise only the shares of yes are known.
+    """
+
+    slope: float = Field(gt=0)
+    shift: float
+    samples: int = Field(ge=1)
+
+
 class Calibration(_Strict):
     """How a logit becomes a probability: ``sigmoid(logit / temperature)``, then a curve if any.
 
@@ -182,6 +195,7 @@ class Calibration(_Strict):
     isotonic: Isotonic | None = None
     yes_share: float = Field(gt=0, lt=1)
     candidate_yes_share: float = Field(gt=0, lt=1)
+    candidates: CandidateLine | None = None
 
 
 class OutOfDistribution(_Strict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from inference.calibration import (
     calibrated,
     calibration_error,
     fit_calibration,
+    fit_candidates,
     yes_share,
 )
 from inference.datasets.folds import Fold, fold_named
@@ -43,6 +44,7 @@ from inference.training.feature_rows import measured_pairs
 __all__ = ["EnsembleSettings", "fit_ensemble"]
 
 FILE = "combination.json"
+WATERSHED, AUTOMATIC = "watershed", "automatic"
 Say = Callable[[str], None]
 Floats = NDArray[np.float64]
 RULED_OUT = 0.01
@@ -90,6 +92,15 @@ class _Fitting:
     strange: Floats
     same: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, parts: Sequence[_Fitting]) -> _Fitting:
+        """Return all rows of several."""
+        return cls(
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate([part.strange for part in parts]),
+            np.concatenate([part.same for part in parts]),
+        )
+
 
 def fit_ensemble(
     data: Path, out: Path, settings: EnsembleSettings, say: Say | None = None
@@ -120,19 +131,18 @@ def fit_ensemble(
     tell = say or (lambda _: None)
     volume = load_truth_volume(data)
     own, others = _members(settings, volume)
-    parts = []
-    for other in others:
-        tell(f"asking the fold {other.fold.name} about pairs that it never saw")
-        parts.append(_answers(volume, own.fold, other, settings))
-    fitting = _Fitting(
-        np.concatenate([part.logits for part in parts]),
-        np.concatenate([part.strange for part in parts]),
-        np.concatenate([part.same for part in parts]),
-    )
-    combination = fit_combination(fitting.logits, fitting.same)
-    manifest = _manifest(volume, own, others, fitting, combination, settings)
+    kinds = _kinds(volume, settings)
+    answers: dict[str, _Fitting] = {}
+    for name, pairs in kinds.items():
+        tell(f"asking about {name} pairs of other folds")
+        parts = [_answers(volume, own.fold, other, pairs, settings) for other in others]
+        answers[name] = _Fitting.of(parts)
+    # Automatic pairs decide how sure an answer about a candidate is, not which is likelier.
+    learnt = _Fitting.of([part for name, part in answers.items() if name != AUTOMATIC])
+    combination = fit_combination(learnt.logits, learnt.same)
+    manifest = _manifest(volume, own, others, answers, combination, settings)
     _write(out, manifest, combination)
-    tell(f"wrote {out} ({len(fitting.same)} pairs)")
+    tell(f"wrote {out} ({len(learnt.same)} pairs)")
     return find_model(str(out))
 
 
@@ -171,54 +181,50 @@ def _of(volume: TruthVolume, folder: ModelFolder) -> ModelFolder:
 
 
 def _answers(
-    volume: TruthVolume, fold: Fold, other: _Members, settings: EnsembleSettings
+    volume: TruthVolume, fold: Fold, other: _Members, pairs: Pairs, settings: EnsembleSettings
 ) -> _Fitting:
-    looking, measuring = OnnxJudge(other.pictures), TableModel(other.quick)
-    parts = []
-    for pairs in _kinds(volume, settings):
-        rows = np.flatnonzero(other.fold.test(pairs) & fold.train(pairs))
-        looked = picture_scores(looking, volume, pairs, rows)
-        places = rows, pairs.contacts.center[rows]
-        values = measured_pairs(volume.em, pairs, places, volume.voxel_nm, settings.spec).values
-        _, measured, strange = measuring.answers(values)
-        distance = np.full(len(rows), np.nan) if strange is None else strange
-        parts.append(
-            _Fitting(
-                np.stack([measured, looked.logit], axis=1),
-                np.stack([distance, looked.strangeness], axis=1),
-                pairs.same[rows],
-            )
-        )
+    rows = np.flatnonzero(other.fold.test(pairs) & fold.train(pairs))
+    looked = picture_scores(OnnxJudge(other.pictures), volume, pairs, rows)
+    places = rows, pairs.contacts.center[rows]
+    values = measured_pairs(volume.em, pairs, places, volume.voxel_nm, settings.spec).values
+    _, measured, strange = TableModel(other.quick).answers(values)
+    distance = np.full(len(rows), np.nan) if strange is None else strange
     return _Fitting(
-        np.concatenate([part.logits for part in parts]),
-        np.concatenate([part.strange for part in parts]),
-        np.concatenate([part.same for part in parts]),
+        np.stack([measured, looked.logit], axis=1),
+        np.stack([distance, looked.strangeness], axis=1),
+        pairs.same[rows],
     )
 
 
-def _kinds(volume: TruthVolume, settings: EnsembleSettings) -> Iterator[Pairs]:
-    yield watershed_pairs(volume)
+def _kinds(volume: TruthVolume, settings: EnsembleSettings) -> dict[str, Pairs]:
+    kinds = {WATERSHED: watershed_pairs(volume), AUTOMATIC: automatic_pairs(volume)}
     for joined in settings.joined:
         # Another random stream than in training, so that the segments are others.
         stream = [settings.seed, 77, round(joined * 100)]
-        yield coarser_pairs(volume, joined, np.random.default_rng(stream))
+        kinds[f"joined {joined:g}"] = coarser_pairs(volume, joined, np.random.default_rng(stream))
+    return kinds
 
 
 def _manifest(
     volume: TruthVolume,
     own: _Members,
     others: Sequence[_Members],
-    fitting: _Fitting,
+    answers: Mapping[str, _Fitting],
     combination: Combination,
     settings: EnsembleSettings,
 ) -> ModelManifest:
     fold, members = own.fold, [own.quick.manifest, own.pictures.manifest]
-    joint = combination.logits(fitting.logits)
+    usual = answers[WATERSHED]
+    joint = combination.logits(usual.logits)
     candidates = automatic_pairs(volume)
     share = yes_share(candidates.same[fold.train(candidates)])
     folds = ", ".join(other.fold.name for other in others)
     where = f"test blocks of the folds {folds} inside the training block of {fold.name}"
-    calibration = fit_calibration(joint, fitting.same, where, share)
+    calibration = fit_calibration(joint, usual.same, where, share)
+    among = calibrated(combination.logits(answers[AUTOMATIC].logits), calibration)
+    if answers[AUTOMATIC].same.any():
+        line = fit_candidates(among, answers[AUTOMATIC].same)
+        calibration = calibration.model_copy(update={"candidates": line})
     chance = calibrated(joint, calibration)
     text = _text(combination)
     return ModelManifest(
@@ -232,13 +238,11 @@ def _manifest(
         pictures=None,
         labels=members[0].labels,
         calibration=calibration,
-        out_of_distribution=_usual(fitting, others),
+        out_of_distribution=_usual(usual, others),
         training=_record(members, len(joint), settings),
         metrics={
-            "calibration_block_balanced_accuracy": round(
-                balanced_accuracy(chance, fitting.same), 4
-            ),
-            "calibration_block_ece_15": round(calibration_error(chance, fitting.same), 4),
+            "calibration_block_balanced_accuracy": round(balanced_accuracy(chance, usual.same), 4),
+            "calibration_block_ece_15": round(calibration_error(chance, usual.same), 4),
         },
         licence=members[0].licence,
         code_version=code_version(),
