@@ -10,7 +10,13 @@ import pytest
 
 from connectome.errors import ModelError
 from inference.models.manifest import MANIFEST_NAME, ModelManifest, read_manifest
-from inference.models.registry import ModelFolder, default_model, find_model, list_models
+from inference.models.registry import (
+    ModelFolder,
+    bundled_folder,
+    default_model,
+    find_model,
+    list_models,
+)
 from inference.tasks import Repair, words
 from proofreading.verdicts import Task
 from rendering.spec import EMSpec
@@ -99,4 +105,18 @@ def test_bundled_models_are_whole_and_small() -> None:
     for path, manifest in bundled:
         assert isinstance(manifest, ModelManifest)
         assert find_model(str(path)).weights.stat().st_size < 15_000_000
-        assert manifest.picture_spec.em_spec() == EMSpec()
+        if manifest.input.kind == "pictures":
+            assert manifest.picture_spec.em_spec() == EMSpec()
+    assert sum(path.stat().st_size for path in bundled_folder().rglob("*")) < 60_000_000
+
+
+def test_every_bundled_model_becomes_a_judge() -> None:
+    pytest.importorskip("onnxruntime", reason="judging needs the extra `onnx`")
+    from inference.judges.registry import default_judges, site_judge
+
+    for path, manifest in list_models():
+        judge = site_judge(find_model(str(path)))
+        assert judge.manifest.id == manifest.id
+    tasks = [judge.manifest.task for judge in default_judges()]
+    assert tasks[0] is Task.SPLIT_ERROR_CORRECTION
+    assert {Task.SPLIT_ERROR_IDENTIFICATION, Task.MERGE_ERROR_IDENTIFICATION} <= set(tasks)
