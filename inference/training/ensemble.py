@@ -113,6 +113,9 @@ def fit_ensemble(
     nothing that is fitted on was seen by who answers, and this fold's test block is as far
     away as it is from the training block.
 
+    What each member's own answer means among candidates is learnt in the same step and
+    written into its manifest; its weights stay as they are.
+
     Parameters
     ----------
     data : Path
@@ -142,6 +145,8 @@ def fit_ensemble(
     combination = fit_combination(learnt.logits, learnt.same)
     manifest = _manifest(volume, own, others, answers, combination, settings)
     _write(out, manifest, combination)
+    for column, member in enumerate((own.quick, own.pictures)):
+        _teach_candidates(member, answers[AUTOMATIC], column)
     tell(f"wrote {out} ({len(learnt.same)} pairs)")
     return find_model(str(out))
 
@@ -194,6 +199,16 @@ def _answers(
         np.stack([distance, looked.strangeness], axis=1),
         pairs.same[rows],
     )
+
+
+def _teach_candidates(member: ModelFolder, candidates: _Fitting, column: int) -> None:
+    """Write into a member's manifest what its answer means among candidates."""
+    if not candidates.same.any():
+        return
+    calibration = member.manifest.calibration
+    line = fit_candidates(calibrated(candidates.logits[:, column], calibration), candidates.same)
+    taught = calibration.model_copy(update={"candidates": line})
+    write_manifest(member.path, member.manifest.model_copy(update={"calibration": taught}))
 
 
 def _kinds(volume: TruthVolume, settings: EnsembleSettings) -> dict[str, Pairs]:
