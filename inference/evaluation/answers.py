@@ -192,7 +192,7 @@ def read_answers(path: Path) -> Answers:
     import pyarrow.parquet as pq
 
     kinds = {"group": np.int64, "truth": np.bool_, "unseen": np.bool_, "synthetic": np.bool_}
-    kinds |= dict.fromkeys(("probability", "logit", "shown", "ood"), np.float64)
+    kinds |= dict.fromkeys(("probability", "logit", "shown", "even", "ood"), np.float64)
     try:
         table = pq.read_table(path)
         columns = {f.name: table.column(f.name).to_pylist() for f in fields(Answers)}

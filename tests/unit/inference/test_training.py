@@ -12,8 +12,7 @@ from inference.datasets.volumes import TruthVolume, load_truth_volume
 from inference.evaluation.metrics import area_under_curve
 from inference.evaluation.split_error_correction import evaluate_pairs
 from inference.judges.onnx import OnnxJudge
-from inference.models.registry import ModelFolder, default_model
-from proofreading.verdicts import Task
+from inference.models.registry import ModelFolder, find_model
 from tests.data import shared_data
 
 pytest.importorskip("onnxruntime", reason="judging needs the extra `onnx`")
@@ -106,7 +105,7 @@ def test_evaluation_reports_groups_and_controls(
 
 def test_the_bundled_model_beats_chance_on_pairs_it_never_saw() -> None:
     volume = load_truth_volume(shared_data("fib25"))
-    judge = OnnxJudge(default_model(Task.SPLIT_ERROR_CORRECTION), threads=1)
+    judge = OnnxJudge(find_model("resnet-pairs-fib25-low"), threads=1)
     assert judge.manifest.training.dataset_sha256 == volume.sha256
     from inference.datasets.folds import fold_named
 
