@@ -24,7 +24,7 @@ __all__ = ["Panel", "Pass", "held_out_batches", "judge_batches"]
 
 Results = list[Verdict | FailedVerdict]
 
-QUICK_SITES = 512
+QUICK_SITES = 128
 """Sites a batch of a judge that only measures: neighbours share the voxels they read."""
 SLOW_SITES = 8
 AHEAD = 256
