@@ -26,6 +26,8 @@ Results = list[Verdict | FailedVerdict]
 
 QUICK_SITES = 128
 """Sites a batch of a judge that only measures: neighbours share the voxels they read."""
+MEASURED_SITES = 16
+"""Sites a batch of a judge that measures each site by itself."""
 SLOW_SITES = 8
 AHEAD = 256
 """How far to look ahead for sites that matter more."""
@@ -69,16 +71,23 @@ class Panel:
         return None
 
     def passes(self) -> Iterator[Pass]:
-        """Yield what is to be done, the quick things first."""
-        slow = []
+        """Yield what is to be done, the quick things first.
+
+        Whether a tip ends is asked last: most tips have a partner, and are asked about it.
+        """
+        later, last = [], []
         for judge in self.judges:
+            work = Pass(judge, judge.judge_sites, SLOW_SITES, AHEAD, BEFORE_LOOKING_ANEW)
             if isinstance(judge, EnsembleJudge):
                 yield Pass(judge.members[0], judge.rank, QUICK_SITES, 4 * QUICK_SITES, QUICK_SITES)
-            if isinstance(judge, EnsembleJudge | PicturesJudge | ShapesJudge):
-                slow.append(Pass(judge, judge.judge_sites, SLOW_SITES, AHEAD, BEFORE_LOOKING_ANEW))
+            if judge.manifest.task is Task.SPLIT_ERROR_IDENTIFICATION:
+                last.append(work)
+            elif isinstance(judge, EnsembleJudge | PicturesJudge | ShapesJudge):
+                later.append(work)
             else:
-                yield Pass(judge, judge.judge_sites, QUICK_SITES, 4 * QUICK_SITES, QUICK_SITES)
-        yield from slow
+                yield Pass(judge, judge.judge_sites, MEASURED_SITES, AHEAD, BEFORE_LOOKING_ANEW)
+        yield from later
+        yield from last
 
     def questions(self, by_kind: Mapping[SiteKind, int]) -> int:
         """Return how many times a site will be judged, for so many sites of each kind."""
