@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ __all__ = ["DemoSummary", "drive_demo"]
 
 ANSWERS = 40
 SURE, UNLIKELY = 0.5, 0.2
-WORK_SECONDS = 400.0
+WORK_SECONDS = 150.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ def drive_demo(opened: Opened, folder: Path) -> DemoSummary:
         driver.until(lambda: bench.snapshot().current is not None, "the first site")
         _wait_for_verdict(driver)
         driver.grab(folder / "1-first-site.png")
-        driver.until(lambda: not _works(driver), "detection and verdicts", WORK_SECONDS)
+        # A slow machine goes on with what is judged by then: the most probable come first.
+        with suppress(TimeoutError):
+            driver.until(lambda: not _works(driver), "detection and verdicts", WORK_SECONDS)
         driver.click_row(0)
         _wait_for_verdict(driver)
         driver.settle()
