@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import InputError, MissingPackageError, StorageError
-from inference.calibration import calibration_error, fit_temperature, probabilities, yes_share
+from inference.calibration import fit_temperature, yes_share
 from inference.datasets.folds import FOLDS, Fold, fold_named
 from inference.datasets.pairs import automatic_pairs
 from inference.datasets.volumes import TruthVolume, load_truth_volume
@@ -20,7 +20,6 @@ from inference.features.pairs import feature_names
 from inference.judges.tables import run_table
 from inference.judges.verdicts import code_version
 from inference.models.manifest import (
-    Calibration,
     FeaturesContract,
     ModelManifest,
     OutOfDistribution,
@@ -28,7 +27,7 @@ from inference.models.manifest import (
     write_manifest,
 )
 from inference.models.registry import ModelFolder, find_model
-from inference.training.blocks import held_out_block
+from inference.training.blocks import held_out_block, held_out_metrics
 from inference.training.feature_material import FeatureMaterial, Material, measured_material
 from inference.training.feature_rows import FeatureRows
 from inference.training.statistics import feature_statistics
@@ -225,7 +224,7 @@ def _exported(
         calibration=calibration,
         out_of_distribution=_statistics(out / "model.onnx", typical.values, held.values),
         training=_record(volume, settings, len(typical)),
-        metrics=_held_out_metrics(logits, held.same, calibration),
+        metrics=held_out_metrics(logits, held.same, calibration),
         licence=f"weights GPL-3.0-or-later; trained on {volume.name}, {volume.licence}",
         code_version=code_version(),
     )
@@ -284,17 +283,3 @@ def _record(volume: TruthVolume, settings: FeatureTraining, rows: int) -> Traini
         epochs=settings.boosting.iterations,
         licence=volume.licence,
     )
-
-
-def _held_out_metrics(
-    logits: NDArray[np.float64], truth: NDArray[np.bool_], calibration: Calibration
-) -> dict[str, float]:
-    """Return figures on the calibration pairs: not a test."""
-    yes = logits > 0
-    balanced = (yes[truth].mean() + (~yes[~truth]).mean()) / 2
-    chance = probabilities(logits, calibration.temperature)
-    return {
-        "calibration_block_balanced_accuracy": round(float(balanced), 4),
-        "calibration_block_ece_15": round(calibration_error(chance, truth), 4),
-        "calibration_block_pairs": float(len(truth)),
-    }

@@ -19,7 +19,6 @@ from inference.features.site_spec import SiteSpec
 from inference.judges.tables import run_table
 from inference.judges.verdicts import code_version
 from inference.models.manifest import (
-    Block,
     Calibration,
     FeaturesContract,
     ModelManifest,
@@ -29,6 +28,7 @@ from inference.models.manifest import (
 )
 from inference.models.registry import ModelFolder, find_model
 from inference.tasks import words
+from inference.training.blocks import held_out_block
 from inference.training.features import WHOLE, Boosting
 from inference.training.site_rows import measured_sites
 from inference.training.site_table import SiteRows
@@ -258,19 +258,12 @@ def _record(volume: TruthVolume, settings: SiteTraining, sites: int) -> Training
         fold=settings.fold,
         trained_on=trained,
         must_not_be_tested_on=tested,
-        held_out_blocks=() if fold is None else (_test_block(fold, volume),),
+        held_out_blocks=() if fold is None else (held_out_block(fold, volume),),
         pairs=sites,
         seed=settings.boosting.seeds[0],
         epochs=settings.boosting.iterations,
         licence=volume.licence,
     )
-
-
-def _test_block(fold: Fold, volume: TruthVolume) -> Block:
-    nz, ny, nx = volume.em.shape
-    vx, vy, vz = volume.voxel_nm
-    low, high = fold.test_z
-    return Block(low_nm=(0.0, 0.0, low * vz), high_nm=(nx * vx, ny * vy, min(high, nz) * vz))
 
 
 def _metrics(

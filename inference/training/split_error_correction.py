@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from connectome.errors import StorageError
-from inference.calibration import calibration_error, fit_temperature, probabilities, yes_share
+from inference.calibration import fit_temperature, yes_share
 from inference.datasets.folds import Fold, fold_named
 from inference.datasets.pairs import automatic_pairs
 from inference.datasets.volumes import TruthVolume, load_truth_volume
 from inference.judges.verdicts import code_version
 from inference.models.manifest import (
-    Calibration,
     InputContract,
     ModelManifest,
     PictureSpec,
@@ -27,7 +21,7 @@ from inference.models.manifest import (
 )
 from inference.models.registry import ModelFolder, find_model
 from inference.pictures import NORMALISATION, channel_names
-from inference.training.blocks import held_out_block
+from inference.training.blocks import held_out_block, held_out_metrics
 from inference.training.export import (
     OPSET,
     export_onnx,
@@ -37,6 +31,7 @@ from inference.training.export import (
 from inference.training.loop import LoopConfig, finished_network, train_network
 from inference.training.material import MaterialConfig, reference_views, training_views
 from inference.training.network import PairNetwork
+from inference.training.run_folder import claim
 from proofreading.verdicts import Task
 from rendering.spec import EMSpec
 
@@ -123,20 +118,7 @@ def _claim(out: Path, settings: PairTraining, volume: TruthVolume) -> None:
     # How many cores it uses does not change what a run is.
     same_run = replace(settings, loop=replace(settings.loop, threads=1))
     config = {"dataset_sha256": volume.sha256, "settings": asdict(same_run)}
-    text = json.dumps(config, indent=1, sort_keys=True) + "\n"
-    path = out / "config.json"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.read_text(encoding="utf-8") != text:
-            raise StorageError(
-                f"The folder {out} holds a training run with other settings or data.",
-                "Name another folder, or remove that one.",
-            )
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"The folder {out} cannot be written.", "Name a folder that can be written."
-        ) from error
+    claim(out, config)
 
 
 def _finished(
@@ -165,7 +147,7 @@ def _finished(
         calibration=calibration,
         out_of_distribution=feature_statistics(features, held_features),
         training=_record(volume, fold, settings, len(reference.typical)),
-        metrics=_held_out_metrics(logits, truth, calibration),
+        metrics=held_out_metrics(logits, truth, calibration),
         licence=f"weights GPL-3.0-or-later; trained on {volume.name}, {volume.licence}",
         code_version=code_version(),
     )
@@ -191,17 +173,3 @@ def _record(volume: TruthVolume, fold: Fold, settings: PairTraining, pairs: int)
         epochs=settings.loop.epochs,
         licence=volume.licence,
     )
-
-
-def _held_out_metrics(
-    logits: NDArray[np.float32], truth: NDArray[np.bool_], calibration: Calibration
-) -> dict[str, float]:
-    """Return figures on the calibration block, inside the training block: not a test."""
-    yes = logits > 0
-    balanced = (yes[truth].mean() + (~yes[~truth]).mean()) / 2
-    chance = probabilities(logits, calibration.temperature)
-    return {
-        "calibration_block_balanced_accuracy": round(float(balanced), 4),
-        "calibration_block_ece_15": round(calibration_error(chance, truth), 4),
-        "calibration_block_pairs": float(len(truth)),
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,15 +10,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from connectome.errors import InputError, StorageError
+from connectome.errors import InputError
 from inference.judges.vlm.model import LoadedModel, LoadSettings, load_model
+from inference.training.run_folder import claim
 from inference.training.vlm.adapter import AdapterSettings, with_adapter
 from inference.training.vlm.examples import Example, Target, collate, drawn, moved
 
 __all__ = ["VlmTraining", "train_adapter"]
 
 Say = Callable[[str], None]
-ADAPTER, BEST, STATE, CONFIG = "adapter", "best", "state.pt", "config.json"
+ADAPTER, BEST, STATE = "adapter", "best", "state.pt"
 
 
 @dataclass(frozen=True)
@@ -81,27 +81,10 @@ def train_adapter(
         raise InputError(
             "There is nothing to train or to validate on.", "Give a data set with both parts."
         )
-    _claim(out, settings)
+    claim(out, asdict(settings))
     run = _Run(settings, out)
     run.go_on(training, validation, say or (lambda _: None))
     return out / BEST
-
-
-def _claim(out: Path, settings: VlmTraining) -> None:
-    text = json.dumps(asdict(settings), indent=1, sort_keys=True, default=str) + "\n"
-    path = out / CONFIG
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        if path.exists() and path.read_text(encoding="utf-8") != text:
-            raise StorageError(
-                f"The folder {out} holds a training run with other settings or data.",
-                "Name another folder, or remove that one.",
-            )
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"The folder {out} cannot be written.", "Name a folder that can be written."
-        ) from error
 
 
 class _Run:
