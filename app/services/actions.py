@@ -51,4 +51,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("layout", "2-D, 3-D, 4-panel", "X"),
     Action("filter", "filter", "/"),
     Action("help", "help", "?"),
+    Action("palette", "all commands", "Ctrl+K"),
+    Action("settings", "settings", "Ctrl+,"),
 )

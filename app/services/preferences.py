@@ -18,7 +18,15 @@ from app.services.actions import ACTIONS
 from connectome.errors import InputError
 from proofreading.files import storage_errors, write_atomically
 
-__all__ = ["SCHEMA_VERSION", "KeyPair", "Preferences", "PreferencesStore", "bound_keys", "upgraded"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "KeyPair",
+    "Preferences",
+    "PreferencesStore",
+    "bound_keys",
+    "keys_of",
+    "upgraded",
+]
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -98,6 +106,16 @@ class Preferences(BaseModel):
         others = tuple(each for each in self.recent if each != path)
         return self.model_copy(update={"recent": (path, *others)[:most]})
 
+    def changed(self, **values: object) -> Preferences:
+        """Return these with some values changed.
+
+        Raises
+        ------
+        InputError
+            If a value is not allowed, or a key would belong to two actions.
+        """
+        return _checked({**self.model_dump(), **values})
+
     def with_keys(self, action: str, pair: KeyPair) -> Preferences:
         """Return these with an action's keys.
 
@@ -106,12 +124,17 @@ class Preferences(BaseModel):
         InputError
             If a key already belongs to another action.
         """
-        return _checked({**self.model_dump(), "keys": {**self.keys, action: pair}})
+        return self.changed(keys={**self.keys, action: pair})
 
 
 def bound_keys(preferences: Preferences) -> dict[str, str]:
     """Return the action for every key, in Qt's notation."""
     return {key: name for name in _KNOWN for key in _keys_of(name, preferences.keys)}
+
+
+def keys_of(name: str, preferences: Preferences) -> KeyPair:
+    """Return the keys of an action: the chosen ones, or those it has by default."""
+    return _pair(name, preferences.keys)
 
 
 def upgraded(
@@ -134,10 +157,14 @@ def upgraded(
     return values
 
 
-def _keys_of(name: str, keys: dict[str, KeyPair]) -> tuple[str, ...]:
-    action = _KNOWN[name]
-    pair = keys.get(name, KeyPair(left=action.left, right=action.right))
+def _keys_of(name: str, keys: Mapping[str, KeyPair]) -> tuple[str, ...]:
+    pair = _pair(name, keys)
     return tuple(key for key in dict.fromkeys((pair.left, pair.right)) if key)
+
+
+def _pair(name: str, keys: Mapping[str, KeyPair]) -> KeyPair:
+    action = _KNOWN[name]
+    return keys.get(name, KeyPair(left=action.left, right=action.right))
 
 
 class PreferencesStore:

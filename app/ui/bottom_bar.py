@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import (
 
 from app.services.actions import ACTIONS, Action
 from app.services.model import Job, Phase, Snapshot
+from app.services.preferences import KeyPair, Preferences, keys_of
 from app.ui.keyed_button import KeyedButton
 from app.ui.theme import GRID
 from app.ui.widgets import button, label, set_tone, shown
@@ -31,8 +32,17 @@ class KeyButton(KeyedButton):
 
     def __init__(self, action: Action, perform: Callable[[str], None]) -> None:
         super().__init__(action.label, action.left, lambda: perform(action.name))
-        other = f", or {action.right}" if action.right else ""
-        self.setToolTip(f"{action.label}: {action.left}{other}")
+        self._hint = ""
+
+    def show_keys(self, keys: KeyPair) -> None:
+        """Show the keys of the action."""
+        self.show_key(keys.left or keys.right)
+        both = " or ".join(key for key in (keys.left, keys.right) if key)
+        self.setToolTip(f"{self.word}: {both or 'no key'}{self._hint}")
+
+    def add_hint(self, hint: str) -> None:
+        """Say more in the tool tip."""
+        self._hint = hint
 
 
 class JobLine(QWidget):
@@ -89,6 +99,7 @@ class BottomBar(QFrame):
         by_name = {action.name: action for action in ACTIONS}
         self.keys = {name: KeyButton(by_name[name], perform) for name in _SHOWN}
         self._offer_reasons(skip)
+        self.show_keys(Preferences())
         self.last = label("", "dim")
         self.last.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.job = JobLine(cancel)
@@ -108,13 +119,19 @@ class BottomBar(QFrame):
     def _offer_reasons(self, skip: Callable[[str], None]) -> None:
         """Let the right mouse button on the skip key name a reason."""
         key = self.keys["skip"]
-        key.setToolTip(f"{key.toolTip()}; right click to give a reason")
+        key.add_hint("; right click to give a reason")
         menu = QMenu(key)
         for reason in SKIP_REASONS:
             if (entry := menu.addAction(f"skip: {reason}")) is not None:
                 entry.triggered.connect(lambda _checked, r=reason: skip(r))
         key.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         key.customContextMenuRequested.connect(lambda at: menu.popup(key.mapToGlobal(at)))
+
+    def show_keys(self, preferences: Preferences) -> None:
+        """Show the keys that are bound."""
+        for name, key in self.keys.items():
+            key.show_keys(keys_of(name, preferences))
+        self._undo_key = keys_of("undo", preferences).left
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show what can be done and what is being done."""
@@ -123,7 +140,9 @@ class BottomBar(QFrame):
             key.setEnabled(usable)
         last = snapshot.last_answer
         self.last.setText("" if last is None else last.text)
-        self.last.setToolTip("" if last is None else f"{last.text}. Z takes it back.")
+        self.last.setToolTip(
+            "" if last is None else f"{last.text}. {self._undo_key} takes it back."
+        )
         active = [job for job in snapshot.jobs if job.phase in (Phase.LOADING, Phase.PARTIAL)]
         told = active or [job for job in snapshot.jobs if job.phase is Phase.FAILED]
         shown(self.job, when=bool(told))

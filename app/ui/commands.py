@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PyQt6.QtWidgets import QFileDialog
 
+from app.services.actions import ACTIONS
 from app.services.model import Level
+from app.services.preferences import keys_of
+from app.ui.bottom_bar import SKIP_REASONS
+from app.ui.palette import Entry
 from app.ui.ports import WorkbenchPort
 from connectome.errors import ProofdeskError
 from proofreading.decisions import Answer
@@ -45,13 +50,34 @@ class Commands:
             "layout": lambda: bench.viewer.set_layout(next(self._layouts)),
             "filter": w.focus_filter,
             "help": w.toggle_help,
+            "palette": w.toggle_palette,
+            "settings": w.open_settings,
         }
 
     def perform(self, name: str) -> None:
         """Do an action; with the help open, only the help's own key does anything."""
         if name != "help" and self._window.help.isVisible():
             return
+        if name != "palette" and self._window.palette_card.isVisible():
+            return
         self.guard(self._actions[name])
+
+    def entries(self) -> list[Entry]:
+        """Return every command with its words: the actions, then what the menu has."""
+        w = self._window
+        found = [
+            Entry(each.label, keys_of(each.name, w.preferences).left, self._actions[each.name])
+            for each in ACTIONS
+            if each.name != "palette"
+        ]
+        found += [
+            Entry(f"skip: {reason}", "", partial(self.skip, reason)) for reason in SKIP_REASONS
+        ]
+        found.append(Entry("export…", "", w.open_export))
+        for entry in w.more.actions():
+            if entry.text() and not entry.isSeparator():
+                found.append(Entry(entry.text(), "", entry.trigger))
+        return found
 
     def skip(self, reason: str) -> None:
         """Skip the current site for a reason."""

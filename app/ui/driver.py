@@ -28,6 +28,7 @@ from PyQt6.QtTest import QTest  # noqa: E402
 from PyQt6.QtWebEngineWidgets import QWebEngineView  # noqa: E402
 from PyQt6.QtWidgets import QApplication, QWidget  # noqa: E402
 
+from app.services.preferences import PreferencesStore  # noqa: E402
 from app.ui.dispatch import Dispatcher  # noqa: E402
 from app.ui.theme import apply_theme  # noqa: E402
 from app.ui.window import MainWindow  # noqa: E402
@@ -73,7 +74,9 @@ class Driver(Closing):
         apply_theme(_application())
         dispatcher = Dispatcher()
         self.workbench: Workbench = launch(opened, dispatcher.post)
-        self.window = MainWindow(self.workbench, dispatcher)
+        # The driver presses the default keys, whatever the person has chosen.
+        plain = PreferencesStore(opened.session / "settings-of-the-driver.json")
+        self.window = MainWindow(self.workbench, dispatcher, preferences=plain)
         self.window.resize(*size)
         self.window.show()
         self.window.load()

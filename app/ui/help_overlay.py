@@ -5,7 +5,8 @@ from __future__ import annotations
 from PyQt6.QtCore import Qt
 from PyQt6.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
-from app.services.actions import ACTIONS, Action
+from app.services.actions import ACTIONS
+from app.services.preferences import Preferences, keys_of
 from app.ui.overlay import Overlay
 from app.ui.theme import GRID, question_font
 from app.ui.widgets import label
@@ -25,6 +26,8 @@ _MEANINGS = {
     "layout": "slices and 3-D, 3-D alone, four panels",
     "filter": "find sites; Esc leaves the line",
     "help": "this card; Esc closes it",
+    "palette": "every command by its words",
+    "settings": "appearance, keys, what the queue hides",
 }
 
 
@@ -46,29 +49,43 @@ class HelpOverlay(Overlay):
         super().__init__(parent)
         heading = label("Keys")
         heading.setFont(question_font())
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(2 * GRID)
-        grid.setVerticalSpacing(GRID)
-        grid.addWidget(label("left hand", "faint"), 0, 0)
-        grid.addWidget(label("right hand", "faint"), 0, 1)
-        partners = [action for action in ACTIONS if action.name.startswith("partner")]
-        for action in ACTIONS:
-            if action not in partners:
-                _add_row(grid, action)
-        _add_line(grid, "1 – 4", "", "choose partner", "ask about another candidate")
-        column = QVBoxLayout(self.card)
-        column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 3 * GRID)
-        column.setSpacing(2 * GRID)
-        column.addWidget(heading)
-        column.addLayout(grid)
-        column.addWidget(
+        self._keys = QWidget()
+        self._column = QVBoxLayout(self.card)
+        self._column.setContentsMargins(3 * GRID, 2 * GRID, 3 * GRID, 3 * GRID)
+        self._column.setSpacing(2 * GRID)
+        self._column.addWidget(heading)
+        self._column.addWidget(self._keys)
+        self._column.addWidget(
             label("Keys work wherever the focus is, except while text is typed.", "dim")
         )
+        self.show_keys(Preferences())
+
+    def show_keys(self, preferences: Preferences) -> None:
+        """Show the keys that are bound."""
+        made = _table(preferences)
+        self._column.replaceWidget(self._keys, made)
+        self._keys.hide()
+        self._keys.deleteLater()
+        self._keys = made
 
 
-def _add_row(grid: QGridLayout, action: Action) -> None:
-    meaning = _MEANINGS.get(action.name, "")
-    _add_line(grid, action.left, action.right, action.label, meaning)
+def _table(preferences: Preferences) -> QWidget:
+    made = QWidget()
+    grid = QGridLayout(made)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(2 * GRID)
+    grid.setVerticalSpacing(GRID)
+    grid.addWidget(label("left hand", "faint"), 0, 0)
+    grid.addWidget(label("right hand", "faint"), 0, 1)
+    partners = [action for action in ACTIONS if action.name.startswith("partner")]
+    for action in ACTIONS:
+        if action not in partners:
+            keys = keys_of(action.name, preferences)
+            _add_line(grid, keys.left, keys.right, action.label, _MEANINGS.get(action.name, ""))
+    first, last = (keys_of(each.name, preferences) for each in (partners[0], partners[-1]))
+    choose = f"{first.left} – {last.left}"
+    _add_line(grid, choose, "", "choose partner", "ask about another candidate")
+    return made
 
 
 def _add_line(grid: QGridLayout, left: str, right: str, words: str, meaning: str) -> None:

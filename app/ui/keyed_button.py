@@ -21,16 +21,25 @@ class KeyedButton(QPushButton):
         self.setProperty("quiet", "true")
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAutoDefault(False)
-        self.setAccessibleName(f"{word}, key {key}")
         self._word = QLabel(word)
+        self._cap = keycap(key)
         self._word.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         line = QHBoxLayout(self)
         line.setContentsMargins(GRID // 2, 0, GRID, 0)
         line.setSpacing(GRID - 2)
-        line.addWidget(keycap(key))
+        line.addWidget(self._cap)
         line.addWidget(self._word)
-        self.setMinimumSize(line.sizeHint().width(), 32)
         self.clicked.connect(lambda _checked: action())
+        self.show_key(key)
+
+    def show_key(self, key: str) -> None:
+        """Show another key; none at all if it has none."""
+        self._cap.setText(key)
+        self._cap.setVisible(bool(key))
+        self.setAccessibleName(f"{self.word}, key {key}" if key else self.word)
+        layout = self.layout()
+        assert layout is not None
+        self.setMinimumSize(layout.sizeHint().width(), 32)
 
     def press(self) -> None:
         """Do what a click does; nothing while it is hidden or disabled."""

@@ -23,29 +23,32 @@ from PyQt6.QtWidgets import (
 )
 
 from app.services.actions import ACTIONS
+from app.services.preferences import Preferences, bound_keys
 
-__all__ = ["DOUBLE_PRESS_S", "CommitGate", "KeyFilter", "bindings", "key_name"]
+__all__ = ["DOUBLE_PRESS_S", "CommitGate", "KeyFilter", "key_name", "plain_key"]
 
 DOUBLE_PRESS_S = 0.150
 _TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
-_NO_REPEAT = frozenset({"undo", "redo", "help", "filter", "layout"})
+_NO_REPEAT = frozenset({"undo", "redo", "help", "filter", "layout", "palette", "settings"})
+_WHILE_TYPING = frozenset({"palette"})
 _IGNORED = Qt.KeyboardModifier.KeypadModifier | Qt.KeyboardModifier.GroupSwitchModifier
 
 
-def bindings() -> dict[str, str]:
-    """Return the action for every key, both hands, in Qt's notation."""
-    return {key: action.name for action in ACTIONS for key in (action.left, action.right) if key}
-
-
 def key_name(event: QKeyEvent) -> str | None:
-    """Return a press as ``F``, ``Shift+Z`` or ``?``; None with Ctrl, Alt or Meta."""
+    """Return a press as ``F``, ``Shift+Z``, ``Ctrl+K`` or ``?``; None with Alt or Meta."""
     modifiers = event.modifiers() & ~_IGNORED
-    shift = modifiers == Qt.KeyboardModifier.ShiftModifier
-    if modifiers != Qt.KeyboardModifier.NoModifier and not shift:
+    shift = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+    control = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
+    if modifiers & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.ControlModifier):
         return None
     name = QKeySequence(event.key()).toString()
-    # Shift only made the character of "?" and its like, but is part of "Shift+Z".
-    return f"Shift+{name}" if shift and (name.isalpha() or name == "Space") else name
+    return plain_key(f"{'Ctrl+' if control else ''}{'Shift+' if shift else ''}{name}")
+
+
+def plain_key(key: str) -> str:
+    """Return a key without a Shift that only made its character, as that of ``?``."""
+    held, shift, name = key.rpartition("Shift+")
+    return key if shift and name.isalpha() else f"{held}{name}"
 
 
 class CommitGate:
@@ -98,7 +101,7 @@ class KeyFilter(QObject):
         self._perform = perform
         self._page_is_typing = page_is_typing
         self._escape = escape
-        self._keys = dict(bindings() if keys is None else keys)
+        self._keys = dict(bound_keys(Preferences()) if keys is None else keys)
         self._commits = frozenset(action.name for action in ACTIONS if action.commits)
         self._gate = gate or CommitGate()
 
@@ -107,6 +110,10 @@ class KeyFilter(QObject):
         app = QApplication.instance()
         if app is not None:
             app.installEventFilter(self)
+
+    def bind(self, keys: Mapping[str, str]) -> None:
+        """Let these keys do these actions from now on."""
+        self._keys = dict(keys)
 
     def remove(self) -> None:
         """Stop listening."""
@@ -134,15 +141,16 @@ class KeyFilter(QObject):
     def _press(self, widget: QWidget, event: QKeyEvent) -> bool:
         if event.key() == Qt.Key.Key_Escape:
             return self._escape()
-        if isinstance(widget, _TYPING) or self._page_is_typing():
-            return False
         name = key_name(event)
         action = self._keys.get(name) if name else None
-        if action is None:
+        if action is None or (self._is_typing(widget) and action not in _WHILE_TYPING):
             return False
         if self._counts(action, auto_repeat=event.isAutoRepeat()):
             self._perform(action)
         return True
+
+    def _is_typing(self, widget: QWidget) -> bool:
+        return isinstance(widget, _TYPING) or self._page_is_typing()
 
     def _counts(self, action: str, *, auto_repeat: bool) -> bool:
         if action in self._commits:

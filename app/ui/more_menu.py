@@ -31,7 +31,9 @@ class MoreMenu(QMenu):
             self.addAction(dock.toggleViewAction())
         self._add("Reset the layout", window.reset_layout)
         self.addSeparator()
-        self._add("Keys…   ?", lambda: commands.perform("help"))
+        self._add("All commands…", lambda: commands.perform("palette"))
+        self._add("Settings…", lambda: commands.perform("settings"))
+        self._add("Keys…", lambda: commands.perform("help"))
 
     def _add(self, words: str, action: object) -> None:
         entry = self.addAction(words)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QResizeEvent
-from PyQt6.QtWidgets import QDockWidget, QMainWindow, QToolBar, QWidget
+from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QWidget
 
 from app.services.model import Level, Notice, PlannedEdit, SecondLook, UndoQuestion
+from app.services.preferences import Preferences, PreferencesStore, bound_keys
 from app.ui.bottom_bar import BottomBar
 from app.ui.commands import Commands
 from app.ui.dispatch import Coalescer, Dispatcher
@@ -16,9 +17,12 @@ from app.ui.keys import CommitGate, KeyFilter
 from app.ui.layout import LayoutStore
 from app.ui.look_bar import LookBar
 from app.ui.more_menu import MoreMenu
+from app.ui.palette import Palette
 from app.ui.picture_grid import EnlargedPicture
 from app.ui.ports import WorkbenchPort
 from app.ui.queue_dock import QueueDock
+from app.ui.settings_dialog import SettingsDialog
+from app.ui.theme import DARK, LIGHT, apply_theme, theme
 from app.ui.toasts import Toasts
 from app.ui.top_bar import TopBar
 from app.ui.undo_dialog import UndoDialog
@@ -47,6 +51,8 @@ class MainWindow(QMainWindow):
         Where layouts are remembered.
     gate : CommitGate, optional
         What tells a press from a double press.
+    preferences : PreferencesStore, optional
+        Where the person's choices are kept.
     """
 
     def __init__(
@@ -56,8 +62,11 @@ class MainWindow(QMainWindow):
         *,
         layouts: LayoutStore | None = None,
         gate: CommitGate | None = None,
+        preferences: PreferencesStore | None = None,
     ) -> None:
         super().__init__()
+        self._store = preferences or PreferencesStore()
+        self.preferences = Preferences()
         self.setWindowTitle("Proofdesk")
         self.setMinimumSize(960, 600)
         self.workbench = workbench
@@ -80,6 +89,7 @@ class MainWindow(QMainWindow):
         self.keys.install()
         self._rest = Coalescer(self._show_rest, _REST_MS, self)
         self._rows = Coalescer(self._show_rows, _QUEUE_MS, self)
+        self.commands.guard(lambda: self._use(self._store.read()))
         self._connect_viewer()
         workbench.subscribe(self._changed)
         self._changed()
@@ -106,6 +116,7 @@ class MainWindow(QMainWindow):
         )
         self._add_bottom()
         self.help = HelpOverlay(self)
+        self.palette_card = Palette(self, self.commands.entries, self.web.view.setFocus)
         self.enlarged = EnlargedPicture(self)
         self.verdict.pictures.enlarge.connect(self.enlarged.show_picture)
         self.toasts = Toasts(self.web, self.dismiss)
@@ -221,7 +232,7 @@ class MainWindow(QMainWindow):
 
     def escape(self) -> bool:
         """Close what lies on top, or leave the filter; tell whether there was anything."""
-        for overlay in (self.enlarged, self.help):
+        for overlay in (self.palette_card, self.enlarged, self.help):
             if overlay.isVisible():
                 overlay.hide()
                 return True
@@ -243,6 +254,29 @@ class MainWindow(QMainWindow):
     def toggle_help(self) -> None:
         """Open or close the card with the keys."""
         self.help.toggle()
+
+    def toggle_palette(self) -> None:
+        """Open or close the list of all commands."""
+        self.palette_card.toggle()
+
+    def open_settings(self) -> None:
+        """Open what can be chosen; it holds as soon as it is saved."""
+        SettingsDialog(self.preferences, self._keep, self).open()
+
+    def _keep(self, chosen: Preferences) -> None:
+        self._store.write(chosen)
+        self._use(chosen)
+
+    def _use(self, chosen: Preferences) -> None:
+        """Let what was chosen hold."""
+        self.preferences = chosen
+        self.keys.bind(bound_keys(chosen))
+        self.help.show_keys(chosen)
+        self.bottom.show_keys(chosen)
+        app = QApplication.instance()
+        wanted = LIGHT if chosen.appearance == "light" else DARK
+        if isinstance(app, QApplication) and wanted is not theme():
+            apply_theme(app, wanted)
 
     def toggle_fold(self) -> None:
         """Fold the queue or open it, and remember the wish."""

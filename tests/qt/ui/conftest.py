@@ -9,6 +9,7 @@ import pytest
 from PyQt6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from app.services.preferences import PreferencesStore
 from app.ui.keys import CommitGate
 from app.ui.layout import LayoutStore
 from app.ui.theme import apply_theme
@@ -32,12 +33,22 @@ def layouts(tmp_path: Path) -> LayoutStore:
 
 
 @pytest.fixture
+def preferences(tmp_path: Path) -> PreferencesStore:
+    return PreferencesStore(tmp_path / "settings.json")
+
+
+@pytest.fixture
 def window(
-    qtbot: QtBot, qapp: QApplication, bench: FakeWorkbench, clock: Clock, layouts: LayoutStore
+    qtbot: QtBot,
+    qapp: QApplication,
+    bench: FakeWorkbench,
+    clock: Clock,
+    layouts: LayoutStore,
+    preferences: PreferencesStore,
 ) -> Iterator[MainWindow]:
     """A shown window whose page is not loaded."""
     apply_theme(qapp)
-    made = MainWindow(bench, layouts=layouts, gate=CommitGate(clock))
+    made = MainWindow(bench, layouts=layouts, gate=CommitGate(clock), preferences=preferences)
     qtbot.addWidget(made)
     made.resize(1600, 1000)
     made.show()

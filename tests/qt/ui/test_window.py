@@ -19,6 +19,7 @@ from app.services.model import (
     Phase,
     Progress,
 )
+from app.services.preferences import PreferencesStore
 from app.ui.dispatch import Coalescer, Dispatcher
 from app.ui.keys import CommitGate
 from app.ui.layout import LayoutStore
@@ -181,16 +182,18 @@ def test_posts_keep_their_order_and_stop_with_the_window(qtbot: QtBot) -> None:
 
 
 def test_the_layout_is_remembered_for_this_size_of_screen(
-    qtbot: QtBot, layouts: LayoutStore, tmp_path: Path
+    qtbot: QtBot, layouts: LayoutStore, preferences: PreferencesStore, tmp_path: Path
 ) -> None:
-    first = MainWindow(FakeWorkbench(), layouts=layouts)
+    first = MainWindow(FakeWorkbench(), layouts=layouts, preferences=preferences)
     qtbot.addWidget(first)
     first.resize(1500, 700)
     first.show()
     first.verdict_dock.hide()
     first.close()
     assert "docks" in (tmp_path / "window.ini").read_text()
-    second = MainWindow(FakeWorkbench(), layouts=LayoutStore(tmp_path / "window.ini"))
+    second = MainWindow(
+        FakeWorkbench(), layouts=LayoutStore(tmp_path / "window.ini"), preferences=preferences
+    )
     qtbot.addWidget(second)
     second.show()
     assert second.verdict_dock.isHidden()
@@ -200,9 +203,9 @@ def test_the_layout_is_remembered_for_this_size_of_screen(
 
 
 def test_closing_lets_go_of_everything_once(
-    qtbot: QtBot, bench: FakeWorkbench, layouts: LayoutStore
+    qtbot: QtBot, bench: FakeWorkbench, layouts: LayoutStore, preferences: PreferencesStore
 ) -> None:
-    made = MainWindow(bench, layouts=layouts, gate=CommitGate(Clock()))
+    made = MainWindow(bench, layouts=layouts, gate=CommitGate(Clock()), preferences=preferences)
     qtbot.addWidget(made)
     made.show()
     made.close()
