@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Self
 
 from connectome.closing import Closing
 from connectome.errors import SessionError
+from proofreading.catalogue_judged import JUDGED_SINCE, Judged, judged_of
 from proofreading.catalogue_schema import PAIR_TASKS, SCHEMA_VERSION, create, kinds_for
 from proofreading.catalogue_writing import insert_results, insert_sites, reopen
 from proofreading.ledger.codec import from_plain
@@ -254,6 +255,14 @@ class Catalogue(Closing):
         return Changes(
             [_site(body) for _, body in sites], [_score(row) for row in scores], Token(site, change)
         )
+
+    def judged_since(self, change: int = 0, *, limit: int = _PAGE) -> list[Judged]:
+        """Return the sites whose score changed after a change number, in order of change.
+
+        Follow it with the last one's `change` until the list is empty.
+        """
+        rows = self._rows(JUDGED_SINCE, change, limit)
+        return [judged_of(row) for row in rows]
 
     def close(self) -> None:
         """Close the file."""

@@ -6,7 +6,7 @@ enough of the person's own blind decisions on this dataset agree with the calibr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,43 +15,13 @@ from app.services.answering import Answering
 from app.services.opening import open_session
 from connectome.errors import InputError, ModelError
 from inference.models.registry import find_model
-from proofreading.decisions import Answer, Decider, Decision
+from proofreading.confirmation import BLIND_NEEDED, confirmation_of, lock_of
+from proofreading.decisions import Answer, Decider
 from proofreading.session import Session
 from proofreading.sites import Partner, Site, SiteKind
 from proofreading.verdicts import Verdict
 
-__all__ = [
-    "BLIND_NEEDED",
-    "AutomaticSummary",
-    "Confirmation",
-    "confirmation",
-    "decide_automatically",
-]
-
-BLIND_NEEDED = 100
-"""Blind decisions of the person that must confirm the calibration."""
-TOLERANCE = 0.05
-"""Largest gap between what the judge expected and what the person answered."""
-
-
-@dataclass(frozen=True)
-class Confirmation:
-    """How far the person's own decisions confirm the calibration on this dataset.
-
-    `expected` is the mean probability and `observed` the share of accepted sites over
-    the blind decisions (verdict hidden when answered).
-    """
-
-    blind: int
-    expected: float | None
-    observed: float | None
-
-    @property
-    def unlocked(self) -> bool:
-        """Whether the automatic lane may be used."""
-        if self.blind < BLIND_NEEDED or self.expected is None or self.observed is None:
-            return False
-        return abs(self.expected - self.observed) <= TOLERANCE
+__all__ = ["AutomaticSummary", "decide_automatically"]
 
 
 @dataclass(frozen=True)
@@ -65,23 +35,6 @@ class AutomaticSummary:
     left_unusual: int
     same_pair: int
     unlocked_by: str
-
-
-def confirmation(decisions: Iterable[Decision]) -> Confirmation:
-    """Return how far blind decisions of the person confirm the judge's probabilities."""
-    blind = [
-        (decision.probability, decision.answer is Answer.ACCEPT)
-        for decision in decisions
-        if decision.decider is Decider.PERSON
-        and not decision.verdict_visible
-        and decision.probability is not None
-        and decision.answer in (Answer.ACCEPT, Answer.REJECT)
-    ]
-    if not blind:
-        return Confirmation(0, None, None)
-    expected = sum(probability for probability, _ in blind) / len(blind)
-    observed = sum(accepted for _, accepted in blind) / len(blind)
-    return Confirmation(len(blind), expected, observed)
 
 
 def decide_automatically(
@@ -105,14 +58,16 @@ def decide_automatically(
             "Choose a lower one to reject or a higher one to accept.",
         )
     with open_session(folder) as session:
-        confirmed = confirmation(session.ledger.state.decisions())
-        if not (unlock or confirmed.unlocked):
+        confirmed = confirmation_of(session.ledger.state.decisions())
+        lock = lock_of(confirmed)
+        if lock is not None and not unlock:
             raise InputError(
                 "The automatic lane is locked: your own decisions on this dataset do not yet "
                 f"confirm the judge ({confirmed.blind} of {BLIND_NEEDED} blind decisions).",
-                "Answer more sites with the verdict hidden, or pass --unlock to decide anyway.",
+                f"{lock.text} Answer more sites with the verdict hidden, or pass --unlock to "
+                "decide anyway.",
             )
-        reason = "confirmed" if confirmed.unlocked else "--unlock"
+        reason = "confirmed" if lock is None else "--unlock"
         return _decide(session, accept_above, reject_below, reason)
 
 

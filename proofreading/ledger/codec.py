@@ -48,6 +48,9 @@ _KINDS: dict[str, type[Event]] = {
     "undo_submitted": events.UndoSubmitted,
     "row_intended": events.RowIntended,
     "row_settled": events.RowSettled,
+    "risk_accepted": events.RiskAccepted,
+    "sampling_chosen": events.SamplingChosen,
+    "gold_added": events.GoldAdded,
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 _NAMES = {kind: name for name, kind in _KINDS.items()}

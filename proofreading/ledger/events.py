@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from proofreading.decisions import Decision
+from proofreading.decisions import Answer, Decision
 from proofreading.edits import Edit, EditState, Reason, VerdictRow
 
 __all__ = [
@@ -18,9 +18,12 @@ __all__ = [
     "EditReleased",
     "Entry",
     "Event",
+    "GoldAdded",
     "NoteAdded",
+    "RiskAccepted",
     "RowIntended",
     "RowSettled",
+    "SamplingChosen",
     "SessionStarted",
     "UndoSubmitted",
     "UnknownEvent",
@@ -141,6 +144,45 @@ class RowSettled:
 
 
 @dataclass(frozen=True)
+class RiskAccepted:
+    """A person set the share of wrong answers that is accepted of the automatic lane."""
+
+    error_rate: float
+    author: str
+
+
+@dataclass(frozen=True)
+class SamplingChosen:
+    """A person chose how much of the work measures the work; shares from 0 to 1.
+
+    Parameters
+    ----------
+    blind : float
+        Of all sites, those whose verdict is hidden until they are answered.
+    audit : float
+        Of the automatic lane, what a person looks at all the same.
+    gold : float
+        Of the sites with known answers, those that are mixed in.
+    """
+
+    blind: float
+    audit: float
+    gold: float
+    seed: int
+    author: str
+
+
+@dataclass(frozen=True)
+class GoldAdded:
+    """The right answer of a site became known; ``source`` says from where."""
+
+    site_id: str
+    answer: Answer
+    source: str
+    partner_supervoxel: int | None = None
+
+
+@dataclass(frozen=True)
 class UnknownEvent:
     """An event written by a newer Proofdesk; kept and ignored."""
 
@@ -161,6 +203,9 @@ Event = (
     | UndoSubmitted
     | RowIntended
     | RowSettled
+    | RiskAccepted
+    | SamplingChosen
+    | GoldAdded
     | UnknownEvent
 )
 

@@ -19,7 +19,10 @@ from proofreading.ledger.events import (
     DecisionRestored,
     DecisionWithdrawn,
     Entry,
+    GoldAdded,
     NoteAdded,
+    RiskAccepted,
+    SamplingChosen,
     UnknownEvent,
 )
 
@@ -41,6 +44,8 @@ class LedgerState:
     last_number: int = 0
     cursor: str | None = None
     unknown_events: int = 0
+    risk: RiskAccepted | None = None
+    sampling: SamplingChosen | None = None
     _decisions: dict[str, Decision] = field(default_factory=dict)
     _by_site: dict[str, dict[str, None]] = field(default_factory=dict)
     _undo: dict[str, None] = field(default_factory=dict)
@@ -49,6 +54,7 @@ class LedgerState:
     _counts: Counter[Answer] = field(default_factory=Counter)
     _book: EditBook = field(default_factory=EditBook)
     _notes: dict[str, list[NoteAdded]] = field(default_factory=dict)
+    _gold: dict[str, GoldAdded] = field(default_factory=dict)
 
     def decision(self, site_id: str) -> Decision | None:
         """Return the answer that stands for a site."""
@@ -148,6 +154,14 @@ class LedgerState:
         """Return what was written about a site, oldest first."""
         return list(self._notes.get(site_id, ()))
 
+    def gold(self) -> dict[str, GoldAdded]:
+        """Return the sites whose right answer is known, by site id."""
+        return dict(self._gold)
+
+    def is_gold(self, site_id: str) -> bool:
+        """Tell whether the right answer of a site is known."""
+        return site_id in self._gold
+
 
 def apply(state: LedgerState, entry: Entry) -> LedgerState:
     """Return the state after one more event. The given state is used up."""
@@ -163,6 +177,12 @@ def apply(state: LedgerState, entry: Entry) -> LedgerState:
         _restored(state, event.decision_id)
     elif isinstance(event, NoteAdded):
         state._notes.setdefault(event.site_id, []).append(event)
+    elif isinstance(event, RiskAccepted):
+        state.risk = event
+    elif isinstance(event, SamplingChosen):
+        state.sampling = event
+    elif isinstance(event, GoldAdded):
+        state._gold[event.site_id] = event
     elif isinstance(event, UnknownEvent):
         state.unknown_events += 1
     else:

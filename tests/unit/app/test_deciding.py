@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.services.deciding import BLIND_NEEDED, confirmation, decide_automatically
+from app.services.deciding import decide_automatically
 from app.services.timing import pace
 from connectome.errors import InputError
 from proofreading.decisions import Answer, Decider, Decision
@@ -33,29 +33,6 @@ def _decision(
         verdict_visible=visible,
         probability=probability,
     )
-
-
-def _blind(count: int, probability: float, share: float) -> list[Decision]:
-    accepted = round(count * share)
-    return [
-        _decision(i, probability, Answer.ACCEPT if i < accepted else Answer.REJECT)
-        for i in range(count)
-    ]
-
-
-def test_too_few_blind_decisions_keep_it_locked() -> None:
-    assert not confirmation([]).unlocked
-    assert not confirmation(_blind(BLIND_NEEDED - 1, 0.8, 0.8)).unlocked
-
-
-def test_agreement_unlocks_and_disagreement_does_not() -> None:
-    assert confirmation(_blind(BLIND_NEEDED, 0.8, 0.8)).unlocked
-    assert not confirmation(_blind(BLIND_NEEDED, 0.8, 0.5)).unlocked
-
-
-def test_decisions_with_a_visible_verdict_do_not_count() -> None:
-    seen = [_decision(i, 0.8, Answer.ACCEPT, visible=True) for i in range(500)]
-    assert confirmation(seen).blind == 0
 
 
 def _session(folder: Path, probabilities: list[float]) -> Session:

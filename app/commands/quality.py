@@ -1,0 +1,25 @@
+"""The commands that tell how good the work is, and how much of it there is."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.commands.common import Json, SessionFolder, show
+
+__all__ = ["triage"]
+
+
+def triage(
+    session: SessionFolder,
+    error: Annotated[
+        float | None,
+        typer.Option(help="Accepted error, 0.001 to 0.2; that of the session's dial if absent."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Tell how many open sites need no person, a quick look, or a full review."""
+    from app.services.triage import triage_session
+
+    show("Lanes", triage_session(session, error), as_json=as_json)

@@ -1,0 +1,314 @@
+"""Use-case: which sites need how much of a person's time, and whether the dial may be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from app.services.opening import open_session
+from connectome.errors import InputError, ModelError
+from proofreading.catalogue import Counts
+from proofreading.catalogue_judged import Judged
+from proofreading.confirmation import (
+    BLIND_NEEDED,
+    Confirmation,
+    Lock,
+    LockReason,
+    confirmation_of,
+    lock_of,
+)
+from proofreading.ledger.events import RiskAccepted, SamplingChosen
+from proofreading.ledger.store import Ledger
+from proofreading.sampling import Purpose, is_drawn
+from proofreading.session_lock import person
+from proofreading.sites import SiteKind
+from proofreading.triage import (
+    DEFAULT_ERROR,
+    STEPS,
+    Audit,
+    Lane,
+    LaneCounts,
+    Standing,
+    Tally,
+    audit_of,
+    lane_of,
+    step_below,
+)
+
+__all__ = ["SAMPLING", "Triage", "TriageReport", "TriageView", "triage_session", "usual_distance"]
+
+SAMPLING = SamplingChosen(blind=0.1, audit=0.05, gold=0.0, seed=0, author="")
+"""How much of the work measures the work until a person says otherwise."""
+_PAIRS = frozenset({SiteKind.CONTACT, SiteKind.ENDPOINT})
+"""Kinds of which a yes can be turned into an edit without a person."""
+
+
+class Scores(Protocol):
+    """The part of a catalogue that triage reads."""
+
+    def judged_since(self, change: int = 0, *, limit: int = 2000) -> list[Judged]:
+        """Return the sites whose score changed after a change number."""
+        ...
+
+    def counts(self) -> Counts:
+        """Return how many sites there are."""
+        ...
+
+
+@dataclass(frozen=True)
+class TriageView:
+    """What the risk dial shows.
+
+    Parameters
+    ----------
+    lock : Lock or None
+        Why the automatic lane is locked; None where it may be used.
+    """
+
+    counts: LaneCounts
+    confirmation: Confirmation
+    lock: Lock | None
+    audit: Audit
+    audit_share: float
+    needed: int = BLIND_NEEDED
+
+
+@dataclass(frozen=True)
+class TriageReport:
+    """The lanes of a session, as the command line writes them."""
+
+    accepted_error: float
+    open: int
+    automatic: int
+    automatic_yes: int
+    automatic_no: int
+    quick_look: int
+    full_review: int
+    without_verdict: int
+    unusual: int
+    expected_wrong: float
+    expected_wrong_low: int
+    expected_wrong_high: int
+    unlocked: bool
+    missing: int
+    why: str
+    audit_share: float
+    audit_open: int
+    audited: int
+    audited_wrong: int
+    audited_error_high: float
+
+
+class Triage:
+    """Keeps the lanes of a session up to date.
+
+    Parameters
+    ----------
+    usual : callable
+        The distance beyond which a site is unlike a model's training; None if unknown.
+    """
+
+    def __init__(
+        self,
+        scores: Scores,
+        ledger: Ledger,
+        *,
+        usual: Callable[[str], float | None] | None = None,
+    ) -> None:
+        self._scores = scores
+        self._ledger = ledger
+        self._usual = usual_distance if usual is None else usual
+        self._tally = Tally()
+        self._change = 0
+        # Sites as numbers, and their place in the tally: a million of them must fit.
+        self._places: dict[int, int] = {}
+        self._answered: set[int] = set()
+        self._confirmed: tuple[int, Confirmation, tuple[float, Audit]] | None = None
+        self._drawn_by = self._drawing()
+
+    @property
+    def error_rate(self) -> float:
+        """The error that the person accepts."""
+        risk = self._ledger.state.risk
+        return DEFAULT_ERROR if risk is None else step_below(risk.error_rate)
+
+    @property
+    def sampling(self) -> SamplingChosen:
+        """How much of the work measures the work."""
+        return self._ledger.state.sampling or SAMPLING
+
+    def follow(self, limit: int = 2000) -> bool:
+        """Take in one page of new verdicts; tell whether there may be more."""
+        if self._drawn_by != self._drawing():
+            self._begin_again()
+        page = self._scores.judged_since(self._change, limit=limit)
+        for judged in page:
+            self._take(judged)
+            self._change = judged.change
+        return bool(page)
+
+    def follow_all(self) -> None:
+        """Take in everything there is."""
+        while self.follow(20_000):
+            pass
+
+    def mark(self, site_id: str) -> None:
+        """Count a site as answered, or as open again, as the ledger now says."""
+        number = int(site_id, 16)
+        answered = self._ledger.state.decision(site_id) is not None
+        if answered == (number in self._answered) or number not in self._places:
+            return
+        if answered:
+            self._answered.add(number)
+            self._tally.remove(self._places[number])
+        else:
+            self._answered.discard(number)
+            self._tally.add(self._places[number])
+
+    def accept(self, error_rate: float) -> None:
+        """Set the dial; recorded with the person's name.
+
+        Raises
+        ------
+        InputError
+            If it lies outside the dial.
+        """
+        self._ledger.append(RiskAccepted(step_below(_checked(error_rate)), person()))
+
+    def lane(self, judged: Judged) -> Lane:
+        """Return the lane in which a site is offered now: a locked lane is looked at quickly."""
+        lane = lane_of(self._standing(judged), self.error_rate)
+        return Lane.QUICK if lane is Lane.AUTOMATIC and self.view().lock else lane
+
+    def view(self, error_rate: float | None = None) -> TriageView:
+        """Return the lanes at an accepted error, that of the dial if none is given."""
+        rate = self.error_rate if error_rate is None else step_below(error_rate)
+        confirmed, audit = self._evidence(rate)
+        counts = _with_unjudged(self._tally.at(rate), self._without_score())
+        lock = lock_of(confirmed, self._tally.unusual_share)
+        if lock is None and audit.exceeds(rate):
+            share = audit.error
+            text = f"The audit found {share.hits} of {share.count} wrong: more than you accept."
+            lock = Lock(LockReason.MISTAKES, 0, text)
+        return TriageView(counts, confirmed, lock, audit, self.sampling.audit)
+
+    def _evidence(self, rate: float) -> tuple[Confirmation, Audit]:
+        """Return what the person's decisions say; worked out once for each new event."""
+        sampling, state = self.sampling, self._ledger.state
+        known = self._confirmed
+        if known is None or known[0] != state.last_number or known[2][0] != rate:
+            decisions = state.decisions()
+            audit = audit_of(decisions, rate, seed=sampling.seed, share=sampling.audit)
+            known = (state.last_number, confirmation_of(decisions), (rate, audit))
+            self._confirmed = known
+        return known[1], known[2][1]
+
+    def _without_score(self) -> int:
+        """Return the number of open sites of which not even a failure is known."""
+        rows = len(self._places)
+        return max(0, self._scores.counts().sites - rows - self._answered_unscored())
+
+    def _answered_unscored(self) -> int:
+        return max(0, self._ledger.state.decided - len(self._answered))
+
+    def _take(self, judged: Judged) -> None:
+        number = int(judged.site_id, 16)
+        before = self._places.get(number)
+        place = self._tally.place(self._standing(judged))
+        self._places[number] = place
+        if before is None and self._ledger.state.decision(judged.site_id) is not None:
+            self._answered.add(number)
+        if number in self._answered:
+            return
+        if before is not None:
+            self._tally.remove(before)
+        self._tally.add(place)
+
+    def _standing(self, judged: Judged) -> Standing:
+        limit = self._usual(judged.model_id) if judged.distance is not None else None
+        seed, share = self._drawn_by
+        return Standing(
+            probability=judged.probability,
+            unusual=limit is not None and judged.distance is not None and judged.distance > limit,
+            decidable=judged.kind in _PAIRS and judged.partners > 0,
+            drawn=is_drawn(Purpose.AUDIT, seed, judged.site_id, share),
+        )
+
+    def _drawing(self) -> tuple[int, float]:
+        return self.sampling.seed, self.sampling.audit
+
+    def _begin_again(self) -> None:
+        """Another sample was chosen: every site has to be looked at again."""
+        self._tally, self._change, self._places = Tally(), 0, {}
+        self._answered, self._confirmed = set(), None
+        self._drawn_by = self._drawing()
+
+
+def _with_unjudged(counts: LaneCounts, more: int) -> LaneCounts:
+    """Return counts with more sites that have no verdict; they need a full review."""
+    return replace(counts, unjudged=counts.unjudged + more, full=counts.full + more)
+
+
+@cache
+def usual_distance(model_id: str) -> float | None:
+    """Return the distance that 95 % of a model's held-out pairs stay within, if known."""
+    from inference.models.registry import find_model
+
+    try:
+        statistics = find_model(model_id).manifest.out_of_distribution
+    except ModelError:
+        return None  # A model that is gone left its verdicts; they cannot be checked.
+    return None if statistics is None else statistics.percentile_95
+
+
+def triage_session(folder: Path, error_rate: float | None = None) -> TriageReport:
+    """Return the lanes of a session, at the error its dial accepts if none is given.
+
+    Raises
+    ------
+    InputError
+        If the error lies outside the dial.
+    """
+    rate = None if error_rate is None else _checked(error_rate)
+    with open_session(folder, role="worker") as session:
+        triage = Triage(session.catalogue, session.ledger)
+        triage.follow_all()
+        return _report(triage.view(rate))
+
+
+def _report(view: TriageView) -> TriageReport:
+    counts, error = view.counts, view.audit.error
+    return TriageReport(
+        accepted_error=counts.error_rate,
+        open=counts.open,
+        automatic=counts.automatic,
+        automatic_yes=counts.accepted,
+        automatic_no=counts.rejected,
+        quick_look=counts.quick,
+        full_review=counts.full,
+        without_verdict=counts.unjudged,
+        unusual=counts.unusual,
+        expected_wrong=counts.wrong.value,
+        expected_wrong_low=counts.wrong.low,
+        expected_wrong_high=counts.wrong.high,
+        unlocked=view.lock is None,
+        missing=view.lock.missing if view.lock else 0,
+        why=view.lock.text if view.lock else "",
+        audit_share=view.audit_share,
+        audit_open=counts.audited,
+        audited=error.count,
+        audited_wrong=error.hits,
+        audited_error_high=error.high,
+    )
+
+
+def _checked(error_rate: float) -> float:
+    if not STEPS[0] <= error_rate <= STEPS[-1]:
+        raise InputError(
+            f"An accepted error of {error_rate:g} lies outside the dial.",
+            f"Choose between {STEPS[0]:g} and {STEPS[-1]:g}.",
+        )
+    return error_rate

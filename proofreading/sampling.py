@@ -1,0 +1,37 @@
+"""Random samples of sites that stay the same: drawn by what a site is, not by when it came.
+
+A larger share holds every site of a smaller one, so that a share may be raised at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from enum import StrEnum
+
+__all__ = ["Purpose", "is_drawn", "place_of"]
+
+
+class Purpose(StrEnum):
+    """What a sample is for; samples of different purposes are independent."""
+
+    AUDIT = "audit"
+    """Sites of the automatic lane that a person looks at all the same."""
+    BLIND = "blind"
+    """Sites whose verdict is hidden until the person has answered."""
+    GOLD = "gold"
+    """Which of the sites with known answers are asked again."""
+    ORDER = "order"
+    """Where in the work a mixed-in site comes."""
+
+
+def is_drawn(purpose: Purpose, seed: int, site_id: str, share: float) -> bool:
+    """Tell whether a site belongs to the sample with this share (0 to 1)."""
+    return place_of(purpose, seed, site_id) < share
+
+
+def place_of(purpose: Purpose, seed: int, site_id: str) -> float:
+    """Return a site's place in a random order, a number from 0 to below 1."""
+    packed = f"{purpose.value} {seed} {site_id}".encode()
+    digest = hashlib.blake2b(packed, digest_size=8).digest()
+    # 53 bits: all that a float tells apart, so that the result never rounds up to 1.
+    return (int.from_bytes(digest) >> 11) / 2**53

@@ -1,0 +1,257 @@
+"""Three lanes for open sites, by the error that the person accepts.
+
+A site is decided automatically only if its own chance of being decided wrongly is at most
+the accepted error; the lane's mean error is then lower still. Every site's chance is
+counted into one of few cells whose borders are the steps of the dial, so that a new verdict
+costs the same whatever the number of sites, and the dial never has to look at them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from proofreading.decisions import Answer, Decider, Decision
+from proofreading.intervals import Expected, Share, expected_count, share_of
+from proofreading.sampling import Purpose, is_drawn
+
+__all__ = [
+    "DEFAULT_ERROR",
+    "QUICK_LIMIT",
+    "STEPS",
+    "Audit",
+    "Lane",
+    "LaneCounts",
+    "Standing",
+    "Tally",
+    "audit_of",
+    "lane_of",
+    "step_below",
+]
+
+_DECADE = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0)
+STEPS: tuple[float, ...] = tuple(
+    round(factor * decade, 6)
+    for decade in (0.001, 0.01, 0.1)
+    for factor in _DECADE
+    if factor * decade <= 0.2
+)
+"""Errors that can be accepted, 0.1 % to 20 %, about evenly on a logarithmic scale."""
+DEFAULT_ERROR = 0.01
+QUICK_LIMIT = 0.25
+"""A quick look is enough where the judge is wrong at most this often."""
+
+# What is computed as 1 - 0.99 must count as 0.01.
+_SLACK = 1e-9
+_BORDERS = tuple(border + _SLACK for border in (*STEPS, QUICK_LIMIT))
+_ROW = len(_BORDERS) + 1
+_YES, _NO, _PERSON, _OTHER = range(4)
+_UNIT = 10**9
+"""Chances are summed as whole billionths: taking one out again leaves nothing behind."""
+
+
+class Lane(StrEnum):
+    """How much of a person's time a site needs."""
+
+    AUTOMATIC = "automatic"
+    QUICK = "quick"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What decides an open site's lane.
+
+    Parameters
+    ----------
+    probability : float or None
+        The calibrated chance of a yes; None while there is none.
+    unusual : bool
+        Whether the site is unlike what the judge was trained on.
+    decidable : bool
+        Whether a yes can be turned into an edit without a person.
+    drawn : bool
+        Whether the audit would look at it.
+    """
+
+    probability: float | None
+    unusual: bool = False
+    decidable: bool = True
+    drawn: bool = False
+
+    @property
+    def risk(self) -> float | None:
+        """The chance that the judge's answer is wrong."""
+        return None if self.probability is None else min(self.probability, 1 - self.probability)
+
+
+@dataclass(frozen=True)
+class LaneCounts:
+    """How many open sites fall in each lane at one accepted error.
+
+    Parameters
+    ----------
+    error_rate : float
+        The accepted error: the step of the dial at or below what was asked.
+    accepted, rejected : int
+        The automatic lane, by the judge's answer, sites of the audit included.
+    audited : int
+        How many of these a person looks at all the same.
+    wrong, wrong_accepted : Expected
+        How many of the automatic answers, and of the automatic yes, would be wrong if the
+        calibration holds here.
+    unjudged, unusual : int
+        How many of the full reviews have no verdict, and how many are unlike the training.
+    """
+
+    error_rate: float
+    accepted: int
+    rejected: int
+    audited: int
+    quick: int
+    full: int
+    unjudged: int
+    unusual: int
+    wrong: Expected
+    wrong_accepted: Expected
+
+    @property
+    def automatic(self) -> int:
+        """Number of sites in the automatic lane."""
+        return self.accepted + self.rejected
+
+    @property
+    def open(self) -> int:
+        """Number of open sites."""
+        return self.automatic + self.quick + self.full
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What the person's look at the automatic lane has found so far."""
+
+    error: Share
+
+    @property
+    def looked(self) -> int:
+        """Number of sites looked at."""
+        return self.error.count
+
+    def exceeds(self, error_rate: float) -> bool:
+        """Tell whether the lane is certainly (97.5 %) worse than what the person accepts."""
+        return self.error.low > error_rate
+
+
+def lane_of(standing: Standing, error_rate: float) -> Lane:
+    """Return the lane of an open site at an accepted error."""
+    risk = standing.risk
+    if risk is None or standing.unusual or risk > QUICK_LIMIT + _SLACK:
+        return Lane.FULL
+    if standing.decidable and risk <= error_rate + _SLACK:
+        return Lane.AUTOMATIC
+    return Lane.QUICK
+
+
+def step_below(error_rate: float) -> float:
+    """Return the greatest step of the dial that accepts no more than this error."""
+    place = bisect_left(_BORDERS, error_rate, hi=len(STEPS))
+    within = place < len(STEPS) and error_rate + _SLACK >= STEPS[place]
+    return STEPS[max(0, place if within else place - 1)]
+
+
+class Tally:
+    """Counts of open sites, from which the lanes at every step of the dial follow at once."""
+
+    def __init__(self) -> None:
+        self._sites = [0] * (4 * _ROW)
+        self._risk = [0] * (4 * _ROW)
+        self._drawn = [0] * (4 * _ROW)
+        self.unjudged = 0
+
+    def place(self, standing: Standing) -> int:
+        """Return where a site counts, as one number for `add` and `remove`."""
+        risk = standing.risk
+        if risk is None:
+            return -1
+        column = bisect_left(_BORDERS, risk)
+        row = _YES if (standing.probability or 0.0) > 0.5 else _NO
+        if not standing.decidable:
+            row = _PERSON
+        if standing.unusual:
+            row = _OTHER
+        cell = row * _ROW + column
+        return (cell << 1 | standing.drawn) << 30 | round(risk * _UNIT)
+
+    def add(self, place: int) -> None:
+        """Count a site."""
+        self._change(place, 1)
+
+    def remove(self, place: int) -> None:
+        """Count a site no more: it was answered, or has another verdict."""
+        self._change(place, -1)
+
+    @property
+    def unusual_share(self) -> float:
+        """Share of the judged open sites that are unlike the judge's training."""
+        judged = sum(self._sites)
+        return sum(self._sites[_OTHER * _ROW :]) / judged if judged else 0.0
+
+    def at(self, error_rate: float) -> LaneCounts:
+        """Return the lanes at the step of the dial at or below an accepted error."""
+        step = step_below(error_rate)
+        end = STEPS.index(step) + 1
+        yes, yes_risk, yes_drawn = self._sum(_YES, 0, end)
+        no, no_risk, no_drawn = self._sum(_NO, 0, end)
+        quick = sum(self._sum(row, end, _ROW - 1)[0] for row in (_YES, _NO))
+        quick += self._sum(_PERSON, 0, _ROW - 1)[0]
+        unusual = self._sum(_OTHER, 0, _ROW)[0]
+        full = sum(self._sites[row * _ROW + _ROW - 1] for row in (_YES, _NO, _PERSON))
+        return LaneCounts(
+            error_rate=step,
+            accepted=yes,
+            rejected=no,
+            audited=yes_drawn + no_drawn,
+            quick=quick,
+            full=full + unusual + self.unjudged,
+            unjudged=self.unjudged,
+            unusual=unusual,
+            wrong=expected_count((yes_risk + no_risk) / _UNIT, yes + no),
+            wrong_accepted=expected_count(yes_risk / _UNIT, yes),
+        )
+
+    def _change(self, place: int, sign: int) -> None:
+        if place < 0:
+            self.unjudged += sign
+            return
+        key, risk = place >> 30, place & (1 << 30) - 1
+        cell = key >> 1
+        self._sites[cell] += sign
+        self._risk[cell] += sign * risk
+        self._drawn[cell] += sign * (key & 1)
+
+    def _sum(self, row: int, start: int, end: int) -> tuple[int, int, int]:
+        cells = slice(row * _ROW + start, row * _ROW + end)
+        return sum(self._sites[cells]), sum(self._risk[cells]), sum(self._drawn[cells])
+
+
+def audit_of(decisions: Iterable[Decision], error_rate: float, *, seed: int, share: float) -> Audit:
+    """Return what the person's blind answers say about the automatic lane.
+
+    Counted are blind decisions about drawn sites whose probability then was sure enough
+    for the lane; wrong is where the person answered otherwise than the judge.
+    """
+    looked = wrong = 0
+    for decision in decisions:
+        if not _in_lane(decision, error_rate) or decision.verdict_visible:
+            continue
+        if is_drawn(Purpose.AUDIT, seed, decision.site_id, share):
+            looked += 1
+            wrong += (decision.answer is Answer.ACCEPT) != ((decision.probability or 0.0) > 0.5)
+    return Audit(share_of(wrong, looked))
+
+
+def _in_lane(decision: Decision, error_rate: float) -> bool:
+    told = decision.decider is Decider.PERSON and decision.answer in (Answer.ACCEPT, Answer.REJECT)
+    return told and lane_of(Standing(decision.probability), error_rate) is Lane.AUTOMATIC
