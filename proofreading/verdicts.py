@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-__all__ = ["FailedVerdict", "Provenance", "Task", "Verdict"]
+__all__ = ["FailedVerdict", "Part", "Provenance", "TakenLook", "Task", "Verdict"]
 
 
 class Task(StrEnum):
@@ -48,6 +48,10 @@ class Provenance:
         Time for this site, pictures excluded.
     out_of_distribution : float or None
         How unusual the pictures are for the model; higher is stranger.
+    slots : tuple of (str, str)
+        What a person added to the prompt, by name.
+    pictures_sha256 : str or None
+        Hash over the pictures that a language model was shown.
     """
 
     model_id: str
@@ -59,6 +63,38 @@ class Provenance:
     latency_ms: float
     prompt_sha256: str | None = None
     out_of_distribution: float | None = None
+    slots: tuple[tuple[str, str], ...] = ()
+    pictures_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one of several models said of the question that they answered together."""
+
+    model_id: str
+    weights_sha256: str
+    probability: float
+    raw_score: float
+    prompt_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class TakenLook:
+    """A view that a model asked for before it answered.
+
+    Parameters
+    ----------
+    asked : str
+        Its own words.
+    camera : str
+        Where it then looked from, as JSON.
+    picture_sha256 : str
+        Hash of the picture that it was shown.
+    """
+
+    asked: str
+    camera: str
+    picture_sha256: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +102,9 @@ class Verdict:
     """One model's calibrated probability for one task at one site.
 
     `partner_supervoxel` names the pair the question was about (None for tasks about
-    one segment); `probability` is the chance that the answer is yes.
+    one segment); `probability` is the chance that the answer is yes. A language model may
+    give a `rationale` and state its own confidence (0 to 1, not calibrated); `looks` are
+    the further views it asked for. `parts` are set where several models answered together.
     """
 
     site_id: str
@@ -76,6 +114,10 @@ class Verdict:
     raw_score: float
     made_at: datetime
     provenance: Provenance
+    rationale: str | None = None
+    stated_confidence: float | None = None
+    looks: tuple[TakenLook, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.probability <= 1.0:
@@ -88,7 +130,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class FailedVerdict:
-    """A verdict that could not be made: a state of the site, shown with a retry."""
+    """A verdict that could not be made: a state of the site, shown with a retry.
+
+    `text` is what a language model wrote instead of an answer; `model_id` names the model
+    where another one may have answered the same question.
+    """
 
     site_id: str
     task: Task
@@ -96,3 +142,5 @@ class FailedVerdict:
     reason: str
     hint: str
     made_at: datetime
+    text: str | None = None
+    model_id: str | None = None

@@ -8,7 +8,7 @@ from connectome.errors import ModelError
 from inference.judges.base import SiteJudge
 from inference.judges.ensemble import EnsembleJudge
 from inference.judges.verdicts import PicturesJudge
-from inference.models.manifest import InputContract, Member, MembersContract
+from inference.models.manifest import InputContract, LanguageContract, Member, MembersContract
 from inference.models.registry import ModelFolder, default_model, find_model, list_models
 from proofreading.verdicts import Task
 
@@ -58,6 +58,10 @@ def site_judge(folder: ModelFolder) -> SiteJudge:
     if isinstance(contract, MembersContract):
         members = [site_judge(member_folder(m, folder.path.parent)) for m in contract.members]
         return EnsembleJudge(folder.manifest, members)
+    if isinstance(contract, LanguageContract):
+        from inference.judges.vlm.judge import VlmJudge
+
+        return VlmJudge(folder)
     return _features_judge(folder)
 
 

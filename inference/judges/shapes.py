@@ -10,25 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.datastack import Datastack, present_roots
-from connectome.errors import InputError, ModelError, ProofdeskError
-from connectome.space import PointNm
+from connectome.datastack import Datastack
+from connectome.errors import ModelError, ProofdeskError
 from inference.calibration import calibrated
 from inference.distribution import Familiar
 from inference.judges.base import Opinion
-from inference.judges.looks import contact_point
 from inference.judges.onnx import open_session
+from inference.judges.questions import asked_partners, question_roots
 from inference.judges.verdicts import failed, verdict
 from inference.models.manifest import InputContract, ModelManifest
 from inference.models.registry import ModelFolder
 from inference.pictures import pack_pair, unpack_pairs
 from proofreading.sites import Partner, Site
-from proofreading.verdicts import FailedVerdict, Task, Verdict
+from proofreading.verdicts import FailedVerdict, Verdict
 from rendering.pictures import PictureMaker
 
 __all__ = ["ShapesJudge"]
-
-_ABOUT_PAIRS = (Task.SPLIT_ERROR_CORRECTION, Task.PARTNER_CHOICE)
 
 
 class ShapesJudge:
@@ -77,11 +74,8 @@ class ShapesJudge:
         return [
             self._answer(datastack, site, partner)
             for site in sites
-            for partner in self._asked(site)
+            for partner in asked_partners(self._manifest.task, site)
         ]
-
-    def _asked(self, site: Site) -> Sequence[Partner | None]:
-        return site.partners if self._manifest.task in _ABOUT_PAIRS else (None,)
 
     def _answer(
         self, datastack: Datastack, site: Site, partner: Partner | None
@@ -96,7 +90,7 @@ class ShapesJudge:
         self, datastack: Datastack, site: Site, partner: Partner | None
     ) -> dict[str, NDArray[np.float32]]:
         """Return the network's inputs, each of one row."""
-        own, other, center = _question(datastack, site, partner)
+        own, other, center = question_roots(datastack, site, partner)
         maker = self._maker_for(datastack)
         drawn = maker.geometry(center, own, other, self._spec)
         shown = {"geometry": drawn.data[np.newaxis].astype(np.float32)}
@@ -123,19 +117,3 @@ class ShapesJudge:
         strange = float(self._familiar.distances(features)[0])
         distance = None if np.isnan(strange) else strange
         return Opinion(float(chance[0]), float(logits[0]), distance, passed)
-
-
-def _question(
-    datastack: Datastack, site: Site, partner: Partner | None
-) -> tuple[int, int | None, PointNm]:
-    """Return the segments as they are now, and where to look."""
-    if partner is None:
-        (own,) = present_roots(datastack, [site.supervoxel])
-        return own, None, site.point_nm
-    own, other = present_roots(datastack, [partner.own_supervoxel, partner.supervoxel])
-    if own == other:
-        raise InputError(
-            "The site and its partner are one segment by now.",
-            "Nothing is left to decide here; go on to the next site.",
-        )
-    return own, other, contact_point(datastack, partner, own, other)

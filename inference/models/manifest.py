@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from connectome.errors import ModelError
 from proofreading.verdicts import Task
 from rendering.geometry import CHANNELS, GeometrySpec
-from rendering.spec import EMSpec
+from rendering.spec import EMSpec, RenderSpec
 
 __all__ = [
     "MANIFEST_NAME",
@@ -28,6 +28,7 @@ __all__ = [
     "GeometryInput",
     "InputContract",
     "Isotonic",
+    "LanguageContract",
     "Member",
     "MembersContract",
     "ModelManifest",
@@ -130,6 +131,59 @@ class MembersContract(_Strict):
     bias: float
     look_from: float
     look_to: float
+
+
+class LanguageContract(_Strict):
+    """What a vision-language model is, and how it is asked.
+
+    Parameters
+    ----------
+    base : str
+        Folder of the base model, one relative to the model folder (``./`` or ``../``), or
+        an id of the hub whose files are in the local cache.
+    base_sha256 : str or None
+        What `inference.judges.vlm.folder.fingerprint` says of a base that is a folder.
+    adapter : str or None
+        Folder of the LoRA adapter below the model folder, None for the base alone.
+    prompt_sha256 : str
+        Hash of the prompt, with no words of a person in it, that the model was trained on
+        or calibrated with.
+    render, render_hash
+        The RenderSpec of the views in full, and its hash; slices are in
+        ``ModelManifest.pictures``.
+    analysis, confidence : bool
+        Whether it writes reasons, and states a confidence.
+    most_tokens : int
+        How much it may write.
+    four_bit : bool
+        Load the weights in 4 bits.
+    device : str
+        ``auto`` takes CUDA where there is one.
+    """
+
+    kind: Literal["language"] = "language"
+    base: str
+    base_sha256: str | None = None
+    adapter: str | None = None
+    prompt_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    render: dict[str, float | int | str | tuple[str, ...] | tuple[float, ...]]
+    render_hash: str
+    analysis: bool = False
+    confidence: bool = False
+    most_tokens: int = Field(default=400, ge=8)
+    four_bit: bool = False
+    device: str = "auto"
+
+    def render_spec(self) -> RenderSpec:
+        """Return the RenderSpec itself."""
+        return RenderSpec(**self.render)  # type: ignore[arg-type]
+
+    @model_validator(mode="after")
+    def _hash_agrees(self) -> Self:
+        if self.render_spec().hash != self.render_hash:
+            msg = f"the RenderSpec does not have the hash {self.render_hash}"
+            raise ValueError(msg)
+        return self
 
 
 class PictureSpec(_Strict):
@@ -264,7 +318,8 @@ class ModelManifest(_Strict):
     onnx_opset: int
     parameters: int
     input: Annotated[
-        InputContract | FeaturesContract | MembersContract, Field(discriminator="kind")
+        InputContract | FeaturesContract | MembersContract | LanguageContract,
+        Field(discriminator="kind"),
     ]
     pictures: PictureSpec | None
     labels: tuple[str, ...]
@@ -284,6 +339,8 @@ class ModelManifest(_Strict):
 
     @model_validator(mode="after")
     def _pictures_are_stated(self) -> Self:
+        if isinstance(self.input, LanguageContract):
+            return self  # It may be asked with slices or without them.
         slices = isinstance(self.input, InputContract) and bool(self.input.channels)
         if slices != (self.pictures is not None):
             msg = "a model of slices states their EMSpec, and no other model does"
@@ -314,6 +371,8 @@ class ModelManifest(_Strict):
         if isinstance(self.input, MembersContract):
             return "+".join(member.sha256[:8] for member in self.input.members)
         hashes = [] if self.pictures is None else [self.pictures.em_hash]
+        if isinstance(self.input, LanguageContract):
+            return "+".join([self.input.render_hash, *hashes])
         if self.input.geometry is not None:
             hashes.append(self.input.geometry.geometry_hash)
         return "+".join(hashes)

@@ -46,6 +46,8 @@ class Health(StrEnum):
     READY = "ready"
     WAITING = "waiting"
     """Lost, and to be started again after a pause."""
+    GONE = "gone"
+    """Could not be loaded, or was lost too often; `VlmProcess.start` tries once more."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Patience:
     """Without a sign of life, the process counts as hanging and is ended."""
     first_pause_s: float = 1.0
     longest_pause_s: float = 60.0
+    most_losses: int = 6
+    """Losses in a row, with no model loaded in between, after which it is gone."""
     stop_s: float = 5.0
 
 
@@ -87,7 +91,8 @@ class VlmProcess:
     load : Load
         The model; it is loaded again after every restart.
     on_change : callable, optional
-        Called on a thread of this object whenever its health or an answer changed.
+        Called on a thread of this object whenever its health or an answer changed; more
+        can be added with `listen`.
     command : sequence of str, optional
         What starts the process.
     """
@@ -101,7 +106,7 @@ class VlmProcess:
         command: Sequence[str] | None = None,
     ) -> None:
         self._load = load
-        self._tell = on_change or (lambda: None)
+        self._listeners = [] if on_change is None else [on_change]
         self._patience = patience or Patience()
         self._command = list(command or (sys.executable, "-m", "inference.judges.vlm.serving"))
         self._lock = threading.RLock()
@@ -109,6 +114,8 @@ class VlmProcess:
         self._pending: dict[int, Pending] = {}
         self._next_id = 1
         self._pause_s = self._patience.first_pause_s
+        self._losses = 0
+        self._watched = False
         self._heard = 0.0
         self._closing = threading.Event()
         self._unloaded = threading.Event()
@@ -116,6 +123,12 @@ class VlmProcess:
         self.provider = ""
         self.memory_bytes = 0
         self.trouble: ModelError | None = None
+        self.retry_at: float | None = None
+
+    @property
+    def load(self) -> Load:
+        """The model."""
+        return self._load
 
     @property
     def pid(self) -> int | None:
@@ -124,10 +137,31 @@ class VlmProcess:
             return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Start the process and load the model; returns at once."""
+        """Start the process and load the model; returns at once.
+
+        Does nothing where it runs already; one that is gone is tried once more.
+        """
         with self._lock:
-            self._start()
-        threading.Thread(target=self._watch, daemon=True, name="vlm-watch").start()
+            if self.health not in (Health.STOPPED, Health.GONE) or self._closing.is_set():
+                return
+            self._losses, self.trouble = 0, None
+            if self._process is None:
+                self._start()
+            else:
+                self.health = Health.STARTING
+                self._send(self._load.line())
+            if not self._watched:
+                self._watched = True
+                threading.Thread(target=self._watch, daemon=True, name="vlm-watch").start()
+        self._tell()
+
+    def listen(self, told: Callable[[], None]) -> None:
+        """Call this too, on a thread of this object, whenever something changed."""
+        self._listeners.append(told)
+
+    def _tell(self) -> None:
+        for told in list(self._listeners):
+            told()
 
     def ask(
         self,
@@ -153,6 +187,8 @@ class VlmProcess:
             self._pending[request.id] = pending
             if self.health is Health.READY:
                 self._send(request.line())
+            elif self.health is Health.GONE or self._closing.is_set():
+                self._finish(pending, failure=self.trouble or _stopped())
             return pending
 
     def cancel(self, pending: Pending) -> None:
@@ -175,10 +211,10 @@ class VlmProcess:
             self.health = Health.STOPPED
         if process is not None:
             _end(process, self._patience.stop_s)
-        self._give_up(ModelError("The language model was stopped.", "Start it again to ask it."))
+        self._give_up(_stopped())
 
     def _start(self) -> None:
-        self.health = Health.STARTING
+        self.health, self.retry_at = Health.STARTING, None
         self._heard = time.monotonic()
         process = subprocess.Popen(
             self._command,
@@ -251,7 +287,7 @@ class VlmProcess:
     def _is_ready(self, reply: Loaded) -> None:
         self.health, self.provider, self.trouble = Health.READY, reply.provider, None
         self.memory_bytes = reply.memory_bytes
-        self._pause_s = self._patience.first_pause_s
+        self._pause_s, self._losses = self._patience.first_pause_s, 0
         for pending in list(self._pending.values()):
             self._send(pending.ask.line())
 
@@ -259,7 +295,7 @@ class VlmProcess:
         error = ModelError(reply.reason, reply.hint)
         if reply.id is None:
             # A model that cannot be loaded will not load the next time either.
-            self.trouble = error
+            self.trouble, self.health = error, Health.GONE
             self._give_up(error)
         elif reply.id in self._pending:
             self._finish(self._pending[reply.id], failure=error)
@@ -281,17 +317,17 @@ class VlmProcess:
         with self._lock:
             if process is not self._process or self._closing.is_set():
                 return
-            self._process, self.health = None, Health.WAITING
-            for pending in list(self._pending.values()):
-                pending.losses += 1
-                if pending.losses > 1:
-                    reason = "The language model ended twice while it answered this."
-                    hint = "Try a smaller model, or answer this site without it."
-                    self._finish(pending, failure=ModelError(reason, hint))
-            pause, self._pause_s = (
-                self._pause_s,
-                min(self._pause_s * 2, self._patience.longest_pause_s),
-            )
+            self._process = None
+            self._count_losses()
+            pause = self._pause_s
+            self._pause_s = min(pause * 2, self._patience.longest_pause_s)
+            self._losses += 1
+            if self._losses >= self._patience.most_losses:
+                self.trouble = self.trouble or _lost_too_often()
+                self.health = Health.GONE
+                self._give_up(self.trouble)
+                return
+            self.health, self.retry_at = Health.WAITING, time.monotonic() + pause
         self._tell()
         if self._closing.wait(pause):
             return
@@ -300,6 +336,15 @@ class VlmProcess:
                 self._start()
         self._tell()
 
+    def _count_losses(self) -> None:
+        """Give up what has ended the process twice."""
+        for pending in list(self._pending.values()):
+            pending.losses += 1
+            if pending.losses > 1:
+                reason = "The language model ended twice while it answered this."
+                hint = "Try a smaller model, or answer this site without it."
+                self._finish(pending, failure=ModelError(reason, hint))
+
     def _watch(self) -> None:
         """End a process that gives no sign of life; its reader then starts another."""
         while not self._closing.wait(min(1.0, self._patience.silence_s / 4)):
@@ -307,6 +352,17 @@ class VlmProcess:
                 process, silent = self._process, time.monotonic() - self._heard
             if process is not None and silent > self._patience.silence_s:
                 process.kill()
+
+
+def _stopped() -> ModelError:
+    return ModelError("The language model was stopped.", "Start it again to ask it.")
+
+
+def _lost_too_often() -> ModelError:
+    return ModelError(
+        "The language model's process ended several times.",
+        "Try a smaller model, or see what else uses the memory; then start it again.",
+    )
 
 
 def _end(process: subprocess.Popen[str], patience_s: float) -> None:
