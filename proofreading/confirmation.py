@@ -132,11 +132,11 @@ def lock_of(confirmed: Confirmation, unusual: float = 0.0) -> Lock | None:
     """
     missing = BLIND_NEEDED - confirmed.blind
     if missing > 0 or confirmed.expected is None or confirmed.observed is None:
-        text = f"{missing} more of your own answers with the verdict hidden are needed here."
+        text = f"It opens after {BLIND_NEEDED} answers of yours to sites with a hidden verdict."
         return Lock(LockReason.MISSING, missing, text)
     expected, observed = confirmed.expected, confirmed.observed
     if abs(expected - observed) > TOLERANCE:
-        text = f"The judge expects {expected:.0%} yes, you answered {observed:.0%}."
+        text = f"The judge expects {_percent(expected)} yes, you answered {_percent(observed)}."
         return Lock(LockReason.GAP, 0, text)
     if confirmed.surprise < UNLIKELY:
         text = (
@@ -145,9 +145,13 @@ def lock_of(confirmed: Confirmation, unusual: float = 0.0) -> Lock | None:
         )
         return Lock(LockReason.MISTAKES, 0, text)
     if unusual > UNUSUAL_LIMIT:
-        text = f"{unusual:.0%} of the sites are unlike what the judge was trained on."
+        text = f"{_percent(unusual)} of the sites are unlike what the judge was trained on."
         return Lock(LockReason.UNUSUAL, 0, text)
     return None
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
 
 
 def _at_least(count: int, chances: list[float]) -> float:

@@ -96,6 +96,14 @@ QProgressBar {
 }
 QProgressBar::chunk { background: $bar; border-radius: 3px; }
 
+QSlider { min-height: 24px; }
+QSlider::groove:horizontal { background: $ground; height: 6px; border-radius: 3px; }
+QSlider::sub-page:horizontal { background: $faint; height: 6px; border-radius: 3px; }
+QSlider::handle:horizontal {
+  background: $text; width: 14px; margin: -5px 0; border-radius: 7px; border: 2px solid $panel;
+}
+QSlider::handle:horizontal:focus { border: 2px solid $dim; }
+
 #toast { background: $raised; border: 1px solid $line; border-radius: 6px; }
 #toast[level="error"] { border-color: $error; }
 #toast[level="warning"] { border-color: $dim; }
