@@ -396,7 +396,7 @@ def score(
 def open_(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[DATASTACK|S]", help="What to open; the demo if absent."),
+        typer.Argument(metavar="[DATASTACK|S]", help="What to open; asked for if absent."),
     ] = None,
     session: Annotated[
         Path | None, typer.Option("--session", metavar="S", help="Session for a datastack.")
@@ -404,8 +404,10 @@ def open_(
 ) -> None:
     """Open the window on a datastack or a session."""
     from app.services.opening import resolve
+    from app.ui.application import choose_session
 
-    raise typer.Exit(_window(resolve(target, session)))
+    opened = resolve(target, session) if target or session else choose_session()
+    raise typer.Exit(_window(opened) if opened is not None else 0)
 
 
 @app.command()
@@ -454,9 +456,15 @@ app.command()(bench)
 
 def _window(opened: Opened) -> int:
     """Open the window on a session and return its exit status."""
+    from app.services.starting import remember
     from app.services.workbench import launch
     from app.ui.application import run_window
 
+    try:
+        remember(opened.session)
+    except ProofdeskError as error:
+        # A list of recent sessions is no reason not to open one.
+        show_error(error.message, error.hint)
     return run_window(lambda post: launch(opened, post), title=opened.session.stem)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from connectome.datastack import Datastack
 from connectome.errors import DatastackError, MissingPackageError
 
-__all__ = ["open_datastack"]
+__all__ = ["open_datastack", "server_in"]
 
 _CAVE = re.compile(r"^cave:(?P<name>[^@\s/]+)(?:@(?P<server>\S+))?$")
 _FORMS = "Give an offline datastack's folder, cave:NAME@SERVER or precomputed:URL."
@@ -50,14 +50,31 @@ def open_datastack(address: str, *, token: str | None = None) -> Datastack:
         ) from error
 
 
-def _open_cave(text: str, token: str | None) -> Datastack:
+def server_in(address: str) -> str | None:
+    """Return the CAVE server that an address names or means, None if it is not CAVE's.
+
+    Raises
+    ------
+    DatastackError
+        If it is an address of CAVE's that cannot be read, or names no server.
+    """
+    text = address.strip()
+    if not text.startswith("cave:"):
+        return None
     match = _CAVE.match(text)
     if match is None:
         raise DatastackError(f"{text!r} is no address of a CAVE datastack.", _FORMS)
-    from connectome.cave.datastack import CaveDatastack
     from connectome.cave.known import server_of
 
-    return CaveDatastack(match["name"], match["server"] or server_of(match["name"]), token)
+    return match["server"] or server_of(match["name"])
+
+
+def _open_cave(text: str, token: str | None) -> Datastack:
+    server = server_in(text)
+    assert server is not None
+    from connectome.cave.datastack import CaveDatastack
+
+    return CaveDatastack(text.removeprefix("cave:").partition("@")[0], server, token)
 
 
 def _open_precomputed(text: str) -> Datastack:

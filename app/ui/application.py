@@ -10,9 +10,10 @@ from app.ui.platform import prepare_platform
 from connectome.errors import GraphicsError, MissingPackageError
 
 if TYPE_CHECKING:
+    from app.services.opening import Opened
     from app.ui.ports import MakeWorkbench
 
-__all__ = ["run_window"]
+__all__ = ["choose_session", "run_window"]
 
 
 def run_window(
@@ -46,6 +47,21 @@ def run_window(
     from app.ui.running import run
 
     return run(make_workbench, title=title, screenshot_to=screenshot_to)
+
+
+def choose_session() -> Opened | None:
+    """Let a person choose what to begin with; None if they chose nothing.
+
+    Raises
+    ------
+    GraphicsError, MissingPackageError
+        As `run_window`.
+    """
+    prepare_platform()
+    _require_qt()
+    from app.ui.running import choose
+
+    return choose()
 
 
 def _require_qt() -> None:

@@ -13,13 +13,18 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtWebEngineWidgets import QWebEngineView
 from PyQt6.QtWidgets import QApplication
 
+from app.services.opening import Opened
+from app.services.preferences import Preferences, PreferencesStore
+from app.services.starting import recent_sessions
 from app.ui.dispatch import Dispatcher
 from app.ui.ports import MakeWorkbench
 from app.ui.screenshot import Screenshot
-from app.ui.theme import apply_theme
+from app.ui.start_dialog import StartDialog
+from app.ui.theme import DARK, LIGHT, apply_theme
 from app.ui.window import MainWindow
+from connectome.errors import ProofdeskError
 
-__all__ = ["run"]
+__all__ = ["choose", "run"]
 
 _Hook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
 _log = logging.getLogger(__name__)
@@ -30,13 +35,7 @@ _ENGINE = QWebEngineView
 
 def run(make_workbench: MakeWorkbench, *, title: str, screenshot_to: Path | None) -> int:
     """Build application, workbench and window; return the exit status."""
-    app = QApplication.instance() or QApplication(["proofdesk"])
-    if not isinstance(app, QApplication):
-        msg = "another kind of Qt application already runs"
-        raise TypeError(msg)
-    app.setApplicationName("Proofdesk")
-    app.setDesktopFileName("proofdesk")
-    apply_theme(app)
+    app = _application()
     dispatcher = Dispatcher()
     window = MainWindow(make_workbench(dispatcher.post), dispatcher)
     window.setWindowTitle(f"{title} – Proofdesk")
@@ -51,6 +50,35 @@ def run(make_workbench: MakeWorkbench, *, title: str, screenshot_to: Path | None
         ticker.stop()
         sys.excepthook = restore
     return 1 if shot is not None and not shot.saved else 0
+
+
+def choose() -> Opened | None:
+    """Show what there is to begin with, and return what was chosen."""
+    app = _application()
+    store = PreferencesStore()
+    try:
+        preferences = store.read()
+    except ProofdeskError:
+        # The window itself tells what is wrong with the settings.
+        preferences = Preferences()
+    apply_theme(app, LIGHT if preferences.appearance == "light" else DARK)
+    # The application must outlive this dialog.
+    app.setQuitOnLastWindowClosed(False)
+    dialog = StartDialog(recent_sessions(preferences))
+    dialog.exec()
+    app.setQuitOnLastWindowClosed(True)
+    return dialog.opened
+
+
+def _application() -> QApplication:
+    app = QApplication.instance() or QApplication(["proofdesk"])
+    if not isinstance(app, QApplication):
+        msg = "another kind of Qt application already runs"
+        raise TypeError(msg)
+    app.setApplicationName("Proofdesk")
+    app.setDesktopFileName("proofdesk")
+    apply_theme(app)
+    return app
 
 
 def _catch_errors(window: MainWindow) -> _Hook:

@@ -11,12 +11,12 @@ from urllib.parse import urlsplit
 import requests
 from caveclient.chunkedgraph import ChunkedGraphClient
 
-from connectome.cave.tokens import auth_client
+from connectome.cave.tokens import auth_client, save_token
 from connectome.cave.translate import reading
 from connectome.cave.transport import EDIT_SECONDS, guard, retried
 from connectome.errors import DatastackError, NotFoundError, ServiceError
 
-__all__ = ["CaveConnection", "connect", "normal_server"]
+__all__ = ["CaveConnection", "connect", "keep_token", "normal_server"]
 
 _NAMES_SHOWN = 12
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -142,6 +142,17 @@ def connect(
             auth_client=auth,
         )
     return CaveConnection(name, address, record, str(auth.token), graph, auth)
+
+
+def keep_token(server: str, token: str) -> None:
+    """Keep a token that a server has taken where the CAVE tools look for that server's.
+
+    Raises
+    ------
+    AuthError
+        If the file cannot be written.
+    """
+    save_token(normal_server(server), token)
 
 
 def normal_server(server: str) -> str:

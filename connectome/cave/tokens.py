@@ -1,4 +1,4 @@
-"""The person's CAVE token, read from the files that the CAVE tools keep; never written.
+"""The person's CAVE token, in the files that the CAVE tools keep and nowhere else.
 
 Where: ``~/.cloudvolume/secrets/HOST-cave-secret.json`` for one server, else
 ``cave-secret.json`` for all. (``HOST`` holds the port, whose colon no Windows file name
@@ -15,7 +15,7 @@ from caveclient.auth import AuthClient, default_token_file, server_token_filenam
 
 from connectome.errors import AuthError
 
-__all__ = ["auth_client", "token_file"]
+__all__ = ["auth_client", "save_token", "token_file"]
 
 
 def auth_client(server: str, token: str | None) -> Any:
@@ -54,6 +54,32 @@ def token_file(server: str) -> Path:
     """Return the file that holds the token for a server, or the one to save it in."""
     own = Path(server_token_filename(server))
     return own if own.is_file() else Path(os.path.expanduser(default_token_file))  # noqa: PTH111
+
+
+def save_token(server: str, token: str) -> None:
+    """Keep a token in the file of one server, readable to the person alone.
+
+    Raises
+    ------
+    AuthError
+        If it is no token, or the file cannot be written.
+    """
+    path = Path(server_token_filename(server))
+    known = _checked(token, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Made private before the token is in it; caveclient keeps what else is there.
+        path.touch(mode=0o600)
+        path.chmod(0o600)
+        holder = AuthClient(server_address=server, token=known)
+        if path.stat().st_size == 0:
+            path.write_text("{}", encoding="utf-8")
+        holder.save_token(known, overwrite=True, token_file=str(path), local_server=False)
+    except (OSError, ValueError) as error:
+        raise AuthError(
+            f"The token could not be kept in {path}: {error}.",
+            "Make the file writable, or save it there yourself.",
+        ) from error
 
 
 def _checked(token: object, path: Path) -> str:
