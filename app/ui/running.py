@@ -13,8 +13,11 @@ from PyQt6.QtCore import QTimer
 from PyQt6.QtWebEngineWidgets import QWebEngineView
 from PyQt6.QtWidgets import QApplication
 
+from app.services.logs import RunLog
+from app.services.model import Level
 from app.services.opening import Opened
 from app.services.preferences import Preferences, PreferencesStore
+from app.services.settings import data_folder
 from app.services.starting import recent_sessions
 from app.ui.dispatch import Dispatcher
 from app.ui.ports import MakeWorkbench
@@ -39,6 +42,7 @@ def run(make_workbench: MakeWorkbench, *, title: str, screenshot_to: Path | None
     dispatcher = Dispatcher()
     window = MainWindow(make_workbench(dispatcher.post), dispatcher)
     window.setWindowTitle(f"{title} – Proofdesk")
+    log = _keep_log(window)
     restore = _catch_errors(window)
     ticker = _let_signals_through(window)
     window.show()
@@ -49,6 +53,8 @@ def run(make_workbench: MakeWorkbench, *, title: str, screenshot_to: Path | None
     finally:
         ticker.stop()
         sys.excepthook = restore
+        if log is not None:
+            log.close()
     return 1 if shot is not None and not shot.saved else 0
 
 
@@ -79,6 +85,23 @@ def _application() -> QApplication:
     app.setDesktopFileName("proofdesk")
     apply_theme(app)
     return app
+
+
+def _keep_log(window: MainWindow) -> RunLog | None:
+    """Keep a log of this run, and offer that of one that crashed; go on without if need be."""
+    try:
+        log = RunLog(data_folder() / "logs")
+    except ProofdeskError as error:
+        window.notify(f"No log is kept: {error.message}", error.hint, Level.WARNING)
+        return None
+    window.log = log
+    if log.crashed:
+        window.notify(
+            "Proofdesk ended unexpectedly last time. Your answers are saved.",
+            "More, Log of the crash… shows what happened.",
+            Level.WARNING,
+        )
+    return log
 
 
 def _catch_errors(window: MainWindow) -> _Hook:

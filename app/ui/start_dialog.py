@@ -81,14 +81,15 @@ class StartDialog(QDialog):
         self.list.setAccessibleName("Recent sessions")
         for each in self._recent:
             used = "" if each.used is None else f"{each.used.astimezone():%d %b %H:%M}"
-            item = QTreeWidgetItem([each.session.stem, each.datastack, used])
+            item = QTreeWidgetItem([each.session.stem, each.datastack, used or "gone"])
             item.setToolTip(0, each.problem or str(each.session))
             item.setDisabled(bool(each.problem))
             self.list.addTopLevelItem(item)
         if (header := self.list.header()) is not None:
             header.setStretchLastSection(False)
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-            header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
+            for narrow in (1, 2):
+                header.setSectionResizeMode(narrow, QHeaderView.ResizeMode.ResizeToContents)
         self.list.itemActivated.connect(lambda _item, _column: self._open_recent())
         column = QVBoxLayout()
         column.setSpacing(GRID)
@@ -147,7 +148,10 @@ class StartDialog(QDialog):
         form = QFormLayout()
         form.setSpacing(GRID)
         form.addRow("Address", self.volume)
-        form.addRow("", button("Open", self.open_precomputed))
+        line = QHBoxLayout()
+        line.addWidget(button("Open", self.open_precomputed))
+        line.addStretch(1)
+        form.addRow("", line)
         return form
 
     # ---- opening -----------------------------------------------------------------

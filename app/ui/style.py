@@ -70,6 +70,7 @@ QTreeView {
 QTreeView::item { padding: 4px 8px; border: none; }
 QTreeView::item:selected { background: $selected; color: $text; }
 QTreeView::item:hover:!selected { background: $raised; }
+QTreeView::item:disabled { color: $faint; }
 QTreeView:focus { border-color: $faint; }
 #detail, #banner { background: $raised; border: 1px solid $line; border-radius: 6px; }
 

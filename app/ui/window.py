@@ -6,6 +6,7 @@ from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QResizeEvent
 from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QWidget
 
+from app.services.logs import RunLog
 from app.services.model import Level, Notice, PlannedEdit, SecondLook, UndoQuestion
 from app.services.preferences import Preferences, PreferencesStore, bound_keys
 from app.ui.bottom_bar import BottomBar
@@ -15,6 +16,7 @@ from app.ui.export_dialog import ExportDialog
 from app.ui.help_overlay import HelpOverlay
 from app.ui.keys import CommitGate, KeyFilter
 from app.ui.layout import LayoutStore
+from app.ui.log_window import LogWindow
 from app.ui.look_bar import LookBar
 from app.ui.more_menu import MoreMenu
 from app.ui.palette import Palette
@@ -28,6 +30,7 @@ from app.ui.top_bar import TopBar
 from app.ui.undo_dialog import UndoDialog
 from app.ui.verdict_dock import VerdictDock
 from app.ui.web_view import WebView
+from proofreading.files import storage_errors
 
 __all__ = ["MainWindow"]
 
@@ -67,6 +70,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self._store = preferences or PreferencesStore()
         self.preferences = Preferences()
+        self.log: RunLog | None = None
         self.setWindowTitle("Proofdesk")
         self.setMinimumSize(960, 600)
         self.workbench = workbench
@@ -262,6 +266,23 @@ class MainWindow(QMainWindow):
     def open_settings(self) -> None:
         """Open what can be chosen; it holds as soon as it is saved."""
         SettingsDialog(self.preferences, self._keep, self).open()
+
+    def open_log(self) -> None:
+        """Show what was logged in this run."""
+        if self.log is None:
+            self.notify("This run keeps no log.", "", Level.INFO)
+            return
+        LogWindow("This run", "\n".join(self.log.lines), self.log.path, self).show()
+
+    def open_crash_log(self) -> None:
+        """Show the log of the last run that crashed, if the last one did."""
+        if self.log is None or not self.log.crashed:
+            self.notify("The last run ended well.", "", Level.INFO)
+            return
+        path = self.log.crashed[-1]
+        with storage_errors(path):
+            text = path.read_text(encoding="utf-8", errors="replace")
+        LogWindow("The run that ended unexpectedly", text, path, self).show()
 
     def _keep(self, chosen: Preferences) -> None:
         self._store.write(chosen)
