@@ -17,6 +17,7 @@ from connectome.datastack import Datastack
 from connectome.errors import ModelError
 from inference.calibration import calibrated
 from inference.judges.base import Opinion, SiteJudge
+from inference.judges.combining import part_of
 from inference.judges.verdicts import verdict
 from inference.models.manifest import MembersContract, ModelManifest
 from proofreading.sites import Partner, Site
@@ -132,8 +133,10 @@ class EnsembleJudge:
             if isinstance(result, FailedVerdict):
                 return result, tuple(said)
         verdicts = [result for result in said if isinstance(result, Verdict)]
-        opinion = self._opinion(verdicts)
-        return verdict(self, site, partner, opinion), tuple(said)
+        joint = verdict(self, site, partner, self._opinion(verdicts))
+        # With the quick judge alone there is nothing that was put together.
+        parts = tuple(map(part_of, verdicts)) if len(verdicts) > 1 else ()
+        return replace(joint, parts=parts), tuple(said)
 
     def _opinion(self, said: Sequence[Verdict]) -> Opinion:
         strange = self._strangeness(said)

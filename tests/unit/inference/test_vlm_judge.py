@@ -6,10 +6,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="a language model needs the extra `vlm`")
@@ -20,57 +18,24 @@ from inference.judges.registry import site_judge
 from inference.judges.vlm.backend import LanguageModel
 from inference.judges.vlm.folder import load_of, spec_of
 from inference.judges.vlm.judge import VlmJudge
-from inference.judges.vlm.process import Health, Pending
-from inference.judges.vlm.protocol import Answered, Ask, Asked
+from inference.judges.vlm.process import Health
 from inference.models.manifest import LanguageContract, read_manifest, write_manifest
 from inference.models.registry import ModelFolder, find_model
 from inference.prompts.slots import slots_of
 from inference.prompts.writing import Slots
 from proofreading.ledger.codec import from_plain, to_plain
-from proofreading.sites import Partner, Site, SiteKind, make_site_id
+from proofreading.sites import Partner, Site
 from proofreading.verdicts import FailedVerdict, Task, Verdict
-from tests.arrays import ArrayDatastack
 from tests.contract.site_judge_contract import SiteJudgeContract, World
 from tests.language_models import FlatViews, language_folder
+from tests.scripted_language import Scripted, said
+from tests.slabs import slab_sites, slabs
 from tests.tiny_vlm import write_tiny_vlm
-
-SEGMENTS = (11, 12, 13)
 
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_vlm(tmp_path_factory.mktemp("base"))
-
-
-def tissue(*, em: bool = True) -> ArrayDatastack:
-    """Return 64 voxels of 10 nm with three slabs that touch one after the other."""
-    grey = np.random.default_rng(1).integers(0, 255, (64, 64, 64), np.uint8)
-    ids = np.zeros((64, 64, 64), np.uint64)
-    for place, segment in enumerate(SEGMENTS):
-        ids[16:48, 16:48, 8 + 16 * place : 24 + 16 * place] = segment
-    return ArrayDatastack(grey if em else None, None, ids, (10, 10, 10))
-
-
-def sites() -> list[Site]:
-    """Return the two touching pairs as sites."""
-    made = []
-    for a, b, x in ((11, 12, 240.0), (12, 13, 400.0)):
-        own, other = (x - 10.0, 320.0, 320.0), (x + 10.0, 320.0, 320.0)
-        partner = Partner(b, b, a, own, other, 0.0, 1000.0, 0.0)
-        made.append(
-            Site(
-                id=make_site_id("arrays", SiteKind.CONTACT, [a, b], own, "t/1"),
-                kind=SiteKind.CONTACT,
-                datastack="arrays",
-                root=a,
-                supervoxel=a,
-                point_nm=own,
-                radius_nm=1.0,
-                detector="t/1",
-                partners=(partner,),
-            )
-        )
-    return made
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +49,7 @@ def judge(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VlmJ
 class TestVlm(SiteJudgeContract):
     @pytest.fixture
     def world(self, judge: VlmJudge) -> World:
-        return World(judge, tissue(), sites(), tissue(em=False))
+        return World(judge, slabs(), slab_sites(), slabs(em=False))
 
     def test_verdicts_name_prompt_words_and_pictures(self, world: World) -> None:
         judge = world.judge
@@ -108,53 +73,6 @@ class TestVlm(SiteJudgeContract):
         assert len(set(said)) == len(said) == 2
 
 
-@dataclass
-class Scripted:
-    """A model that has answered before it was asked."""
-
-    answers: list[Answered]
-    health: Health = Health.READY
-    provider: str = "SCRIPT"
-    trouble: ModelError | None = None
-    retry_at: float | None = None
-    asked: list[tuple[Asked, ...]] = field(default_factory=list)
-
-    def start(self) -> None:
-        raise AssertionError
-
-    def ask(
-        self,
-        questions: object,
-        *,
-        reasons: bool = False,
-        most_tokens: int = 400,
-        temperature: float = 0.0,
-        seed: int = 0,
-    ) -> Pending:
-        assert isinstance(questions, list)
-        pending = Pending(Ask(id=1, questions=tuple(questions), reasons=reasons))
-        pending.answers = {answer.index: answer for answer in self.answers}
-        pending.failure = self.trouble
-        pending.finished.set()
-        self.asked.append(tuple(questions))
-        return pending
-
-    def cancel(self, pending: Pending) -> None:
-        raise AssertionError
-
-    def listen(self, told: object) -> None:
-        raise AssertionError
-
-    def close(self) -> None:
-        raise AssertionError
-
-
-def _said(index: int, logit: float | None, analysis: str = "", text: str = "") -> Answered:
-    return Answered(
-        id=1, index=index, logit=logit, analysis=analysis, text=text, confidence=0.9, latency_ms=7.0
-    )
-
-
 def _judge(folder: ModelFolder, model: LanguageModel) -> VlmJudge:
     return VlmJudge(folder, model=model, views=FlatViews())
 
@@ -163,8 +81,8 @@ def test_reasons_are_kept_and_what_cannot_be_read_fails_with_its_text(
     base: Path, tmp_path: Path
 ) -> None:
     folder = language_folder(tmp_path / "tiny", base, analysis=True)
-    model = Scripted([_said(0, 2.0, "A and B line up."), _said(1, None, text="Maybe?")])
-    good, bad = _judge(folder, model).judge_sites(tissue(), sites())
+    model = Scripted([said(0, 2.0, "A and B line up."), said(1, None, text="Maybe?")])
+    good, bad = _judge(folder, model).judge_sites(slabs(), slab_sites())
     assert isinstance(good, Verdict)
     assert good.rationale == "A and B line up."
     assert good.stated_confidence == pytest.approx(0.9)
@@ -179,9 +97,9 @@ def test_reasons_are_kept_and_what_cannot_be_read_fails_with_its_text(
 
 
 def test_a_model_that_died_fails_what_it_did_not_answer(base: Path, tmp_path: Path) -> None:
-    model = Scripted([_said(0, -1.0)], trouble=ModelError("It ended twice.", "Ask again."))
+    model = Scripted([said(0, -1.0)], trouble=ModelError("It ended twice.", "Ask again."))
     first, second = _judge(language_folder(tmp_path / "tiny", base), model).judge_sites(
-        tissue(), sites()
+        slabs(), slab_sites()
     )
     assert isinstance(first, Verdict)
     assert isinstance(second, FailedVerdict)
@@ -191,12 +109,12 @@ def test_a_model_that_died_fails_what_it_did_not_answer(base: Path, tmp_path: Pa
 def test_one_question_that_cannot_be_shown_does_not_stop_the_others(
     base: Path, tmp_path: Path
 ) -> None:
-    joined, fine = sites()
-    stack = tissue()
+    joined, fine = slab_sites()
+    stack = slabs()
     (partner,) = joined.partners
     same = Partner(**{**vars(partner), "supervoxel": partner.own_supervoxel})
     joined = Site(**{**vars(joined), "partners": (same,)})
-    model = Scripted([_said(0, 1.0)])
+    model = Scripted([said(0, 1.0)])
     first, second = _judge(language_folder(tmp_path / "tiny", base), model).judge_sites(
         stack, [joined, fine]
     )
