@@ -18,6 +18,7 @@ __all__ = [
     "adaptive_calibration_error",
     "brier_parts",
     "calibration_error",
+    "calibration_floor",
     "log_loss",
     "maximum_calibration_error",
     "reliability",
@@ -64,6 +65,23 @@ def calibration_error(probability: Probabilities, truth: Truth, bins: int = 15) 
     """Return the expected calibration error of "yes" over equally wide bins (ECE-15)."""
     count, said, was = _bins(probability, truth, bins)
     return float(np.abs(said - was).sum() / max(count.sum(), 1))
+
+
+def calibration_floor(
+    probability: Probabilities, bins: int = 15, *, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Return the ECE of a judge that is right as often as it says: mean and 95th percentile.
+
+    Few answers in many bins never agree with their probabilities exactly, so that an ECE
+    is above 0 by chance alone; answers are drawn from the probabilities themselves
+    (Vaicenavicius et al. 2019, "Evaluating model calibration in classification").
+    """
+    chance = np.asarray(probability, np.float64)
+    rng = np.random.default_rng(seed)
+    found = [
+        calibration_error(chance, rng.random(len(chance)) < chance, bins) for _ in range(draws)
+    ]
+    return float(np.mean(found)), float(np.percentile(found, 95))
 
 
 def maximum_calibration_error(

@@ -7,7 +7,8 @@ each condition's accuracy is set beside its mean out-of-distribution score.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,17 @@ from inference.evaluation.metrics import Figures, area_under_curve, measure
 from inference.evaluation.pairs import Questions, pair_answers
 from inference.evaluation.scorers import Scorer
 
-__all__ = ["ConditionRow", "Trend", "answers_under", "condition_rows", "trends"]
+__all__ = [
+    "ConditionRow",
+    "Trend",
+    "Warned",
+    "answers_under",
+    "condition_rows",
+    "conditions_cells",
+    "conditions_json",
+    "trends",
+    "warned",
+]
 
 
 @dataclass(frozen=True)
@@ -36,6 +47,8 @@ class ConditionRow:
     told_apart : float or None
         Chance that an answer's score here is above one's as recorded (area under the
         curve; 0.5 is chance); None for the volume as recorded.
+    warns : float or None
+        Chance that a wrong answer's score is above a right one's, in this condition.
     """
 
     judge: str
@@ -45,6 +58,7 @@ class ConditionRow:
     mean_ood: float
     unusual: float
     told_apart: float | None
+    warns: float | None
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,18 @@ class Trend:
     correlation: float
     p_value: float
     conditions: int
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Chance that a wrong answer of a judge has a higher score than a right one.
+
+    ``usual`` on the volume as recorded, ``anywhere`` over all conditions together.
+    """
+
+    judge: str
+    usual: float | None
+    anywhere: float | None
 
 
 def answers_under(
@@ -125,15 +151,79 @@ def trends(rows: Sequence[ConditionRow]) -> list[Trend]:
     return found
 
 
+def warned(answers: Answers) -> list[Warned]:
+    """Measure for each judge how well the score tells wrong answers from right ones."""
+    home = answers.dataset[0]
+    found = []
+    for judge in answers.values("judge"):
+        of_judge = answers.where(judge=judge)
+        usual = of_judge.where(dataset=home, condition=AS_RECORDED)
+        found.append(Warned(judge, _warns(usual), _warns(of_judge)))
+    return found
+
+
+def conditions_json(answers: Answers) -> dict[str, Any]:
+    """Return everything that is measured about conditions as plain values."""
+    rows = condition_rows(answers)
+    return {
+        "rows": [asdict(row) for row in rows],
+        "trends": [asdict(trend) for trend in trends(rows)],
+        "warned": [asdict(each) for each in warned(answers)],
+    }
+
+
+def conditions_cells(answers: Answers) -> list[tuple[tuple[str, ...], list[list[str]]]]:
+    """Return the tables of conditions, of their trends and of the warnings, in words."""
+    rows = condition_rows(answers)
+    conditions = [
+        [
+            row.judge,
+            row.dataset,
+            row.condition,
+            f"{row.mean_ood:.2f}",
+            f"{row.unusual:.0%}",
+            _said(row.told_apart),
+            _said(row.warns),
+            f"{row.figures.pairs} ({row.figures.positives})",
+            *(str(f) for f in (row.figures.balanced_accuracy, row.figures.auc, row.figures.ece_15)),
+        ]
+        for row in rows
+    ]
+    of_figures = [
+        [t.judge, t.figure, f"{t.correlation:+.2f}", f"{t.p_value:.2g}", str(t.conditions)]
+        for t in trends(rows)
+    ]
+    of_errors = [[w.judge, _said(w.usual), _said(w.anywhere)] for w in warned(answers)]
+    return [
+        (("judge", "dataset", "condition", "mean score", "unusual", "told apart", "warns of errors",
+          "n (yes)", "balanced accuracy", "AUC", "ECE-15"), conditions),
+        (("judge", "figure", "rank correlation", "p", "conditions"), of_figures),
+        (("judge", "warns of errors as recorded", "anywhere"), of_errors),
+    ]  # fmt: skip
+
+
+def _said(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _warns(part: Answers) -> float | None:
+    """Return the area under the curve of the score as a sign of wrong answers."""
+    wrong = (part.even > 0.5) != part.truth
+    if not np.isfinite(part.ood).all() or not 0 < int(wrong.sum()) < len(wrong):
+        return None
+    return area_under_curve(part.ood, wrong)
+
+
 def _row(part: Answers, usual: Answers | None, resamples: int) -> ConditionRow:
     return ConditionRow(
         judge=part.judge[0],
         dataset=part.dataset[0],
         condition=part.condition[0],
-        figures=measure(part.probability, part.truth, resamples=resamples),
+        figures=measure(part.probability, part.truth, even=part.even, resamples=resamples),
         mean_ood=float(part.ood.mean()),
         unusual=float((part.ood > 1).mean()),
         told_apart=None if usual is None else _told_apart(part.ood, usual.ood),
+        warns=_warns(part),
     )
 
 

@@ -115,6 +115,7 @@ def difference(
     other: Probabilities,
     truth: Truth,
     *,
+    even: tuple[Probabilities, Probabilities] | None = None,
     groups: NDArray[Any] | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -122,8 +123,10 @@ def difference(
     """Return every figure of one judge less that of another, drawing both samples alike.
 
     Both judged the same answers, so what is hard for both does not widen the interval.
+    What is ``even`` and what ``groups`` are, `measure` says.
     """
-    judges = _Answers(one, truth), _Answers(other, truth)
+    evens = even or (one, other)
+    judges = _Answers(one, truth, evens[0]), _Answers(other, truth, evens[1])
 
     def apart(weights: Weights) -> dict[str, float]:
         first, second = (judge.figures(weights) for judge in judges)

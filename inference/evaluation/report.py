@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from connectome.errors import StorageError
+from inference.calibration import calibration_floor
 from inference.datasets.samples import Part
 from inference.evaluation.answers import AS_RECORDED, Answers
-from inference.evaluation.conditions import condition_rows, trends
-from inference.evaluation.metrics import Figures, difference, measure
+from inference.evaluation.conditions import condition_rows, trends, warned
+from inference.evaluation.figures import difference_rows
+from inference.evaluation.metrics import measure
 from inference.evaluation.page import cell, figure_cell, page, paragraph, section, table
 from inference.evaluation.plots import Drawn, condition_plot, curve_plots
 from inference.evaluation.report_lanes import lanes_chapter
@@ -29,7 +31,7 @@ PEOPLE: Mapping[str, float] = {
 }
 """Balanced accuracy that people reach on MICrONS, as published with ConnectomeBench."""
 _NAMES = ("questions (yes)", "balanced accuracy", "AUC", "precision at recall 0.8",
-          "recall at precision 0.98", "ECE-15")  # fmt: skip
+          "recall at precision 0.98", "ECE-15", "perfect judge's ECE-15")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,11 @@ def _parts(
     yield paragraph(
         "Every answer below was given about a place that the model answering was not trained "
         "on. Brackets and small numbers are 95 % bootstrap intervals; 0.5 is chance in "
-        "balanced accuracy and AUC. Balanced accuracy is taken at a probability of 0.5. Drawing "
-        "answers again adds a calibration error of its own, so that the interval of an ECE lies "
-        "a little high.",
+        "balanced accuracy and AUC. Balanced accuracy calls an answer a yes above even odds, "
+        "with the share of yes taken out, as it weighs yes and no alike. Drawing answers again "
+        "adds a calibration error of its own, so that the interval of an ECE lies a little high; "
+        "beside it stands the ECE (mean, and 95th percentile) of a judge that is right exactly "
+        "as often as it says, on as many questions.",
         "lead",
     )
     for note in facts.notes:
@@ -135,20 +139,18 @@ def _source(answers: Answers, baselines: Mapping[str, str], resamples: int) -> I
     yield section(f"{answers.dataset[0]}, {answers.source[0]}", 3)
     measured = {judge: answers.where(judge=judge) for judge in answers.values("judge")}
     drawn = {judge: Drawn(told(one), one.truth) for judge, one in measured.items()}
-    rows = [
-        [cell(judge), *_figures(measure(*drawn[judge], resamples=resamples))] for judge in measured
-    ]
+    rows = [[cell(judge), *_figures(one, resamples)] for judge, one in measured.items()]
     for name, text in baselines.items():
-        rows.append([cell(name), cell("published"), f'<td colspan="5">{text}</td>'])
+        rows.append([cell(name), cell("published"), f'<td colspan="6">{text}</td>'])
     yield table(("judge", *_NAMES), rows, beside=len(baselines))
     if answers.source[0] == "automatic":
         yield paragraph(
             "Probabilities of these candidates take into account that yes is rare among them, "
-            "as a person sees them. A balanced accuracy at 0.5 pays for that."
+            "as a person sees them."
         )
     yield curve_plots({j: d for j, d in drawn.items() if _is_drawn(j)})
     yield from _groups(measured, resamples)
-    yield from _apart(measured, resamples)
+    yield from _apart(answers, resamples)
 
 
 def _is_drawn(judge: str) -> bool:
@@ -163,46 +165,32 @@ def _groups(measured: Mapping[str, Answers], resamples: int) -> Iterator[str]:
         if not _is_drawn(judge):
             continue
         if len(np.unique(one.group)) > 1:
-            by_body = measure(told(one), one.truth, groups=one.group, resamples=resamples)
-            rows.append([cell(judge), cell("all; intervals over bodies"), *_figures(by_body)])
+            cells = _figures(one, resamples, by_body=True)
+            rows.append([cell(judge), cell("all; intervals over bodies"), *cells])
         unseen = one.where(unseen=True)
         if 0 < len(unseen) < len(one):
-            found = measure(told(unseen), unseen.truth, resamples=resamples)
-            rows.append([cell(judge), cell("all bodies unseen in training"), *_figures(found)])
+            cells = _figures(unseen, resamples)
+            rows.append([cell(judge), cell("all bodies unseen in training"), *cells])
     if rows:
         yield table(("judge", "group", *_NAMES), rows)
 
 
-def _apart(measured: Mapping[str, Answers], resamples: int) -> Iterator[str]:
-    """Yield how far each judge is from the first that is drawn, on the same questions."""
-    drawn = {judge: one for judge, one in measured.items() if _is_drawn(judge)}
-    rows = []
-    names = list(drawn)
-    for number, judge in enumerate(names):
-        for other in names[:number]:
-            one, two = _same_questions(drawn[judge], drawn[other])
-            if not 0 < one.truth.sum() < len(one):
-                continue
-            found = difference(told(one), told(two), one.truth, resamples=resamples)
-            rows.append(
-                [
-                    cell(f"{judge} less {other}"),
-                    *(figure_cell(found[n].figure) for n in ("balanced_accuracy", "auc", "brier")),
-                ]
-            )
+def _apart(answers: Answers, resamples: int) -> Iterator[str]:
+    """Yield how far the judges that are drawn are from each other, on the same questions."""
+    shown = np.array([_is_drawn(judge) for judge in answers.judge.tolist()], np.bool_)
+    rows = [
+        [
+            cell(f"{row.judge} less {row.other}"),
+            *(figure_cell(difference.figure) for difference in row.figures.values()),
+        ]
+        for row in difference_rows(answers.rows(shown), resamples=resamples)
+    ]
     if rows:
         yield paragraph(
             "Two judges on the same questions. Where an interval holds 0, neither is shown to "
             "be better; a Brier score is better when it is lower."
         )
         yield table(("difference", "balanced accuracy", "AUC", "Brier score"), rows)
-
-
-def _same_questions(one: Answers, two: Answers) -> tuple[Answers, Answers]:
-    _, first, second = np.intersect1d(
-        one.sample.astype(str), two.sample.astype(str), return_indices=True
-    )
-    return one.rows(first), two.rows(second)
 
 
 def _real_and_synthetic(answers: Answers, resamples: int) -> Iterator[str]:
@@ -216,8 +204,7 @@ def _real_and_synthetic(answers: Answers, resamples: int) -> Iterator[str]:
         for name, made in (("real", False), ("made", True)):
             # A no is the same whatever the yes was made from.
             kept = one.rows((one.synthetic == made) | ~one.truth)
-            found = measure(kept.probability, kept.truth, resamples=resamples)
-            rows.append([cell(judge), cell(name), *_figures(found)])
+            rows.append([cell(judge), cell(name), *_figures(kept, resamples)])
     yield table(("judge", "errors", *_NAMES), rows)
 
 
@@ -229,8 +216,8 @@ def _controls(answers: Answers, resamples: int) -> Iterator[str]:
             for condition in one.values("condition"):
                 part = one.where(condition=condition)
                 if condition != AS_RECORDED:
-                    found = measure(part.probability, part.truth, resamples=resamples)
-                    rows.append([cell(source), cell(judge), cell(condition), *_figures(found)])
+                    cells = _figures(part, resamples)
+                    rows.append([cell(source), cell(judge), cell(condition), *cells])
     if rows:
         yield section("Controls", 3)
         yield paragraph(
@@ -254,6 +241,13 @@ def _conditions(answers: Answers, resamples: int) -> Iterator[str]:
             f"{trend.figure.replace('_', ' ')} have a rank correlation of "
             f"{trend.correlation:+.2f} (p = {trend.p_value:.2g})."
         )
+    for each in warned(answers):
+        if each.usual is not None and each.anywhere is not None:
+            yield paragraph(
+                f"{each.judge}: a wrong answer's score is above a right one's with a chance of "
+                f"{each.usual:.2f} on the volume as recorded, {each.anywhere:.2f} over all "
+                "conditions (0.5 is chance)."
+            )
     yield condition_plot(rows)
     cells = [
         [
@@ -289,8 +283,14 @@ def _provenance(answers: Answers, facts: ReportFacts) -> Iterator[str]:
     yield paragraph(f"{len(answers)} answers of: {asked}.", "faint")
 
 
-def _figures(found: Figures) -> list[str]:
+def _figures(part: Answers, resamples: int, *, by_body: bool = False) -> list[str]:
+    groups = part.group if by_body else None
+    found = measure(told(part), part.truth, groups=groups, even=part.even, resamples=resamples)
     more = found.more
+    lowest = "–"
+    if found.ece_15 is not None:
+        mean, high = calibration_floor(told(part), draws=resamples)
+        lowest = f"{mean:.3f}, 95 %: {high:.3f}"
     return [
         cell(f"{found.pairs} ({found.positives})"),
         figure_cell(found.balanced_accuracy),
@@ -298,4 +298,5 @@ def _figures(found: Figures) -> list[str]:
         figure_cell(more.get("precision_at_recall_0.8")),
         figure_cell(more.get("recall_at_precision_0.98")),
         figure_cell(found.ece_15),
+        cell(lowest),
     ]

@@ -75,6 +75,7 @@ def risk_curve(chance: NDArray[np.float64], truth: NDArray[np.bool_]) -> RiskCur
 
 
 def _row(chosen: Answers, audited: Answers, target_error: float, where: str) -> LaneRow:
-    made = lanes(told(chosen), chosen.truth, target_error)
+    groups = chosen.group if chosen.group.any() else None
+    made = lanes(told(chosen), chosen.truth, target_error, groups=groups)
     found = audit(made, told(audited), audited.truth)
     return LaneRow(audited.judge[0], audited.source[0], target_error, where, made, found)

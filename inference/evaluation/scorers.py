@@ -29,6 +29,7 @@ __all__ = [
     "CONTROLS",
     "ONE_LOOK",
     "PairScorer",
+    "Rows",
     "Scorer",
     "Scores",
     "ensemble_scorer",
@@ -92,11 +93,22 @@ class Scorer:
     condition: str | None = None
 
 
-def scorers(folder: ModelFolder, *, threads: int | None = None) -> list[Scorer]:
-    """Return the ways in which a model is measured, its controls among them."""
+def scorers(
+    folder: ModelFolder,
+    *,
+    threads: int | None = None,
+    known: Sequence[Scorer] = (),
+) -> list[Scorer]:
+    """Return the ways in which a model is measured, its controls among them.
+
+    Parameters
+    ----------
+    known : sequence of Scorer
+        Judges that are there already; an ensemble asks those of them that are its members.
+    """
     contract = folder.manifest.input
     if isinstance(contract, MembersContract):
-        return [ensemble_scorer(folder, threads=threads)]
+        return [ensemble_scorer(folder, threads=threads, known=known)]
     if not isinstance(contract, InputContract):
         return [features_scorer(folder)]
     judge = OnnxJudge(folder, threads=threads)
@@ -145,16 +157,25 @@ def features_scorer(folder: ModelFolder, spec: FeatureSpec | None = None) -> Sco
     return Scorer("features", folder.manifest, score)
 
 
-def ensemble_scorer(folder: ModelFolder, *, threads: int | None = None) -> Scorer:
+def ensemble_scorer(
+    folder: ModelFolder, *, threads: int | None = None, known: Sequence[Scorer] = ()
+) -> Scorer:
     """Return an ensemble, which shows only what its first member leaves open to the others.
+
+    Parameters
+    ----------
+    known : sequence of Scorer
+        As for `scorers`.
 
     Raises
     ------
     ModelError
         If the model is no ensemble, or a member cannot be used.
     """
+    there = {s.manifest.sha256: s for s in known if s.judge != ONE_LOOK and s.condition is None}
     members = [
-        _member_scorer(member_folder(member, folder.path.parent), threads)
+        there.get(member.sha256)
+        or _member_scorer(member_folder(member, folder.path.parent), threads)
         for member in _members(folder.manifest).members
     ]
     return joined_scorer(folder.manifest, members)

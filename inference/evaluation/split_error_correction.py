@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from connectome.errors import ModelError
-from inference.datasets.samples import Part
-from inference.datasets.volumes import load_truth_volume
-from inference.evaluation.answers import AS_RECORDED, Answers
+from inference.datasets.volumes import TruthVolume, load_truth_volume
+from inference.evaluation.answers import Answers
+from inference.evaluation.conditions import answers_under
 from inference.evaluation.controls import refitted_answers
-from inference.evaluation.metrics import Figures, measure
+from inference.evaluation.figures import (
+    EvaluationReport,
+    difference_rows,
+    every_lane,
+    report_rows,
+)
 from inference.evaluation.pairs import Questions, pair_answers, refused
-from inference.evaluation.risk import TARGETS, LaneRow, lane_rows
-from inference.evaluation.scorers import scorers
+from inference.evaluation.remembered import remembered
+from inference.evaluation.scorers import ONE_LOOK, Scorer, scorers
+from inference.models.manifest import MembersContract
 from inference.models.registry import ModelFolder, find_model, list_models
 from proofreading.verdicts import Task
 
-__all__ = ["BASELINES", "EvaluationReport", "ReportRow", "evaluate_pairs", "report_rows"]
+__all__ = ["BASELINES", "evaluate_pairs"]
 
 BASELINES: dict[str, dict[str, str]] = {
     "watershed": {
@@ -35,56 +38,8 @@ BASELINES: dict[str, dict[str, str]] = {
 """Balanced accuracy / AUC stated with the data set's protocol; not measured here."""
 
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class ReportRow:
-    """Figures of one group of pairs."""
-
-    judge: str
-    pairs: str
-    group: str
-    figures: Figures
-
-
-@dataclass(frozen=True)
-class EvaluationReport:
-    """All figures of an evaluation, and the answers that they were taken from.
-
-    Parameters
-    ----------
-    models : tuple of str
-        Ids of the models asked.
-    weights : dict
-        The sha256 of each model's weights.
-    """
-
-    dataset: str
-    dataset_sha256: str
-    models: tuple[str, ...]
-    weights: dict[str, str]
-    rows: tuple[ReportRow, ...]
-    lanes: tuple[LaneRow, ...]
-    answers: Answers
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as plain values, without the answers."""
-        return {
-            "task": Task.SPLIT_ERROR_CORRECTION.value,
-            "dataset": self.dataset,
-            "dataset_sha256": self.dataset_sha256,
-            "models": self.models,
-            "weights": self.weights,
-            "rows": [asdict(row) for row in self.rows],
-            "lanes": [asdict(row) for row in self.lanes],
-            "baselines": BASELINES,
-        }
-
-    def as_table(self) -> str:
-        """Return the rows as a Markdown table."""
-        names = ("judge", "pairs", "group", "n (yes)", "balanced accuracy", "AUC", "ECE-15")
-        head = "| " + " | ".join(names) + " |\n" + "|---" * len(names) + "|"
-        return "\n".join([head, *(_line(row) for row in self.rows)])
+_CONTROL = "boosting"
+"""How the judges begin that are fitted for comparison alone."""
 
 
 def evaluate_pairs(
@@ -92,6 +47,8 @@ def evaluate_pairs(
     models: Sequence[str] | None = None,
     *,
     compared: bool = False,
+    conditions: bool = False,
+    others: Sequence[TruthVolume] = (),
     threads: int | None = None,
     say: Say | None = None,
 ) -> EvaluationReport:
@@ -104,10 +61,14 @@ def evaluate_pairs(
     models : sequence of str, optional
         Ids or folders, one of each kind for each fold; every bundled one for this task
         that has a test block if None. The answers of a model of the fold ``middle``
-        choose the risk lanes and stand in no figure.
+        choose the risk lanes and stand in no figure but that of every held-out block.
     compared : bool
         Also fit gradient boosting here, on all features and on parts of them, and on
         shuffled answers.
+    conditions : bool
+        Also ask about degraded copies of the volume, and about ``others``.
+    others : sequence of TruthVolume
+        Volumes on which none of the models was trained.
     threads : int, optional
         Processor threads; every core if None.
 
@@ -121,68 +82,38 @@ def evaluate_pairs(
     folders = _chosen(models)
     refused([folder.manifest for folder in folders], volume)
     questions = Questions.about(volume)
+    asked = _judges(folders, threads)
     parts = []
-    for folder in folders:
-        tell(f"asking {folder.manifest.id}")
-        parts.append(pair_answers(questions, scorers(folder, threads=threads)))
+    for scorer in asked:
+        tell(f"asking {scorer.manifest.id} ({scorer.condition or scorer.judge})")
+        parts.append(pair_answers(questions, [scorer]))
     if compared:
         parts.append(refitted_answers(questions, say=tell))
     answers = Answers.concatenated(parts)
+    kept = [not judge.startswith(_CONTROL) for judge in answers.judge.tolist()]
+    judged = answers.rows(np.array(kept, np.bool_))
+    used = [s for s in asked if s.condition is None and s.judge != ONE_LOOK]
     return EvaluationReport(
+        task=Task.SPLIT_ERROR_CORRECTION,
         dataset=volume.name,
         dataset_sha256=volume.sha256,
         models=tuple(folder.manifest.id for folder in folders),
         weights={folder.manifest.id: folder.manifest.sha256 for folder in folders},
         rows=tuple(report_rows(answers)),
-        lanes=tuple(_lanes(answers)),
+        differences=tuple(difference_rows(judged)),
+        lanes=tuple(every_lane(judged)),
         answers=answers,
+        baselines=BASELINES,
+        conditions=answers_under(questions, used, others, say=tell) if conditions else None,
     )
 
 
-def report_rows(answers: Answers, *, resamples: int = 1000) -> Iterator[ReportRow]:
-    """Yield the figures of every judge and group of test answers.
-
-    Intervals are over pairs, as the protocol has them; the group "all, drawn by body"
-    has them over true bodies, as pairs of one body are not independent.
-    """
-    test = answers.where(part=Part.TEST.value)
-    for judge in test.values("judge"):
-        for source in test.values("source"):
-            part = test.where(judge=judge, source=source)
-            plain = part.where(condition=AS_RECORDED)
-            yield _measured(plain, "all", resamples)
-            by_body = measure(
-                _chance(plain),
-                plain.truth,
-                groups=plain.group,
-                even=plain.even,
-                resamples=resamples,
-            )
-            yield ReportRow(judge, source, "all, drawn by body", by_body)
-            yield _measured(plain.where(unseen=True), "both bodies unseen", resamples, plain)
-            for condition in part.values("condition"):
-                if condition != AS_RECORDED:
-                    yield _measured(part.where(condition=condition), condition, resamples)
-
-
-def _measured(part: Answers, group: str, resamples: int, named: Answers | None = None) -> ReportRow:
-    first = part if named is None else named
-    figures = measure(_chance(part), part.truth, even=part.even, resamples=resamples)
-    return ReportRow(first.judge[0], first.source[0], group, figures)
-
-
-def _chance(part: Answers) -> NDArray[np.float64]:
-    """Return what a judge says of pairs: about automatic segments, as about candidates."""
-    automatic = len(part) > 0 and part.source[0] == "automatic"
-    return part.shown if automatic else part.probability
-
-
-def _lanes(answers: Answers) -> Iterator[LaneRow]:
-    plain = answers.where(condition=AS_RECORDED)
-    for judge in plain.values("judge"):
-        for source in plain.values("source"):
-            for target in TARGETS:
-                yield from lane_rows(plain.where(judge=judge, source=source), target)
+def _judges(folders: Sequence[ModelFolder], threads: int | None) -> list[Scorer]:
+    """Return all ways to ask all models; members of ensembles are asked once."""
+    found: list[Scorer] = []
+    for folder in sorted(folders, key=lambda f: isinstance(f.manifest.input, MembersContract)):
+        found += [remembered(s) for s in scorers(folder, threads=threads, known=found)]
+    return found
 
 
 def _chosen(models: Sequence[str] | None) -> list[ModelFolder]:
@@ -199,10 +130,3 @@ def _chosen(models: Sequence[str] | None) -> list[ModelFolder]:
             "Train one with `proofdesk train split-error-correction`.",
         )
     return folders
-
-
-def _line(row: ReportRow) -> str:
-    f = row.figures
-    cells = [row.judge, row.pairs, row.group, f"{f.pairs} ({f.positives})"]
-    cells += [str(v) if v is not None else "–" for v in (f.balanced_accuracy, f.auc, f.ece_15)]
-    return "| " + " | ".join(cells) + " |"

@@ -28,9 +28,9 @@ from proofreading.verdicts import Task
 __all__ = ["Say", "measured_sites"]
 
 Say = Callable[[str], None]
-_NEGATIVES = 300
+_NEGATIVES = 700
 """Negative cuts, and further ones of real merge errors, at most."""
-_REAL = 60
+_REAL = 120
 
 
 def measured_sites(
@@ -56,7 +56,7 @@ def measured_sites(
         samples = list(_thinned(junctions.samples(task)))
         return _rows(task, volume, samples, _junction_numbers(volume, junctions), cache, tell)
     if task is Task.SPLIT_ACTION_EVALUATION:
-        cuts = CutSource(volume, _merges(volume))
+        cuts = CutSource(volume, [*_merges(volume), *_further_merges(volume)])
         samples = _drawn(list(cuts.samples(task)))
         return _rows(task, volume, samples, _cut_numbers(volume, cuts), cache, tell)
     raise InputError(f"{task.value} is not asked about sites alone.", "Name one that is.")
@@ -76,6 +76,18 @@ def _merges(volume: TruthVolume) -> list[Variant]:
         merged(volume, bodies, seed=3, weak=0.0),
         merged(volume, joined(volume, 0.75, 3), seed=4, weak=1.0),
         merged(volume, base, seed=5, weak=1.0),
+    ]
+
+
+def _further_merges(volume: TruthVolume) -> list[Variant]:
+    """Return merges for cuts alone, of which few are good; they need no skeletons."""
+    bodies = true_bodies(volume)
+    return [
+        merged(volume, bodies, seed=7),
+        merged(volume, joined(volume, 0.4, 1), seed=8, weak=1.0),
+        merged(volume, bodies, seed=9, weak=1.0),
+        merged(volume, joined(volume, 0.75, 3), seed=10, weak=1.0),
+        merged(volume, joined(volume, 0.6, 5), seed=11, weak=1.0),
     ]
 
 

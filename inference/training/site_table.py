@@ -96,10 +96,7 @@ class SiteRows:
         return site_logits(of_rows, self.site, len(self.samples))
 
     def columns(self, chosen: str) -> NDArray[np.int64]:
-        """Return the columns: ``all``, or ``baseline`` for those that see no microscopy."""
-        kept = [
-            index
-            for index, name in enumerate(self.names)
-            if chosen == "all" or name.startswith(BASELINE_PREFIXES)
-        ]
-        return np.array(kept, np.int64)
+        """Return the columns: ``all``, ``microscopy``, or ``baseline`` for those that see none."""
+        blind = np.array([name.startswith(BASELINE_PREFIXES) for name in self.names], np.bool_)
+        kept = {"all": blind | ~blind, "baseline": blind, "microscopy": ~blind}[chosen]
+        return np.flatnonzero(kept)

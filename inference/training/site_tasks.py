@@ -57,7 +57,7 @@ class SiteTraining:
     fold : str
         Trained on its training block; ``all`` trains on everything.
     columns : str
-        ``all``, or ``baseline`` for contact and shape alone.
+        ``all``, ``baseline`` for contact and shape alone, or ``microscopy``.
     """
 
     fold: str = WHOLE

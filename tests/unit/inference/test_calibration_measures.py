@@ -9,6 +9,7 @@ from inference.calibration import (
     brier_parts,
     calibrated,
     calibration_error,
+    calibration_floor,
     fit_calibration,
     fit_isotonic,
     log_loss,
@@ -110,3 +111,15 @@ def test_the_curve_is_that_of_scikit_learn() -> None:
     )
     np.testing.assert_allclose(curve.was, theirs, atol=0.002)
     assert len(curve.said) < 11  # the one that was out of order was pooled with its neighbour
+
+
+def test_a_perfect_judge_has_a_calibration_error_too() -> None:
+    rng = np.random.default_rng(3)
+    chance = rng.random(4000)
+    truth = rng.random(4000) < chance
+    few, many = calibration_floor(chance[:200]), calibration_floor(chance)
+    assert many[0] < many[1] < few[0] < few[1]
+    assert calibration_error(chance, truth) < many[1]
+    assert calibration_error(chance[:200], truth[:200]) < few[1]
+    # The mean gap of a bin of n answers is about the deviation of a share, times 0.8.
+    assert many[0] == pytest.approx(0.8 * float(np.sqrt(1 / 6 / (4000 / 15))), rel=0.15)

@@ -6,7 +6,7 @@ from scipy.special import expit
 from scipy.stats import binom
 
 from connectome.errors import InputError
-from inference.evaluation.lanes import audit, error_bound, lanes
+from inference.evaluation.lanes import audit, error_bound, grouped_bound, lanes
 
 
 def answers(count: int, seed: int, spread: float = 5.0) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def test_all_equal_answers_are_in_one_lane_only() -> None:
 
 def test_an_audit_counts_what_was_wrong() -> None:
     chance = np.concatenate([np.full(1000, 0.99), np.full(1000, 0.01), np.full(50, 0.5)])
-    truth = chance > 0.6
+    truth = (chance > 0.6) | ((chance == 0.5) & (np.arange(2050) % 2 == 0))
     chosen = lanes(chance, truth, 0.01)
     assert chosen.coverage == pytest.approx(2000 / 2050)
     assert chosen.expected_error == pytest.approx(0.01)
@@ -84,3 +84,38 @@ def test_an_audit_counts_what_was_wrong() -> None:
 def test_targets_that_mean_nothing_are_refused(target: float, confidence: float) -> None:
     with pytest.raises(InputError, match="means nothing"):
         lanes(*answers(100, 0), target, confidence=confidence)
+
+
+def test_answers_of_few_bodies_prove_less() -> None:
+    wrong = np.zeros(2000, np.bool_)
+    wrong[::250] = True
+    alone = np.arange(2000)
+    spread, gathered = alone % 40, np.where(wrong, 0, alone % 39 + 1)
+    plain = error_bound(int(wrong.sum()), 2000, 0.05)
+    assert grouped_bound(wrong, alone, 0.05) == pytest.approx(plain, rel=0.01)
+    assert plain < grouped_bound(wrong, spread, 0.05) < grouped_bound(wrong, gathered, 0.05)
+    assert grouped_bound(wrong, np.zeros(2000), 0.05) == 1.0
+
+
+def test_lanes_of_grouped_answers_keep_their_promise_where_plain_ones_do_not() -> None:
+    """Bodies differ in how often their answers are wrong."""
+    rng = np.random.default_rng(0)
+
+    def drawn() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        body = rng.integers(0, 40, 4000)
+        shift = rng.normal(0, 2.5, 40)[body]
+        logit = rng.normal(0, 6, 4000)
+        return expit(logit), rng.random(4000) < expit(logit + shift), body
+
+    broken = {True: 0, False: 0}
+    for _ in range(40):
+        chance, truth, body = drawn()
+        fresh = [drawn() for _ in range(5)]
+        for grouped in broken:
+            made = lanes(chance, truth, 0.05, groups=body if grouped else None)
+            asked, right = (np.concatenate([each[k] for each in fresh]) for k in (0, 1))
+            found = audit(made, asked, right)
+            error = found.accepted.error
+            broken[grouped] += error is not None and error.value > 0.05
+    assert broken[True] <= 6
+    assert broken[True] < broken[False]

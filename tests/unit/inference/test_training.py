@@ -98,7 +98,10 @@ def test_evaluation_reports_groups_and_controls(
     assert blank.auc is not None
     assert blank.auc.value == pytest.approx(0.5)
     assert report.as_json()["models"] == (small_model.manifest.id,)
-    assert report.as_table().count("\n") == len(report.rows) + 1
+    figures, differences = report.as_table().split("\n\n")[:2]
+    assert figures.count("\n") == len(report.rows) + 1
+    assert differences.count("\n") == len(report.differences) + 1
+    assert all(row.ece_floor is None or row.ece_floor[0] > 0 for row in report.rows)
     with pytest.raises(ModelError, match="same fold"):
         evaluate_pairs(volume_folder, [str(small_model.path)] * 2)
 
