@@ -49,6 +49,7 @@ class Commands:
             "previous": bench.previous,
             "layout": lambda: bench.viewer.set_layout(next(self._layouts)),
             "filter": w.focus_filter,
+            "improbable": bench.toggle_improbable,
             "help": w.toggle_help,
             "palette": w.toggle_palette,
             "settings": w.open_settings,
@@ -59,6 +60,10 @@ class Commands:
         if name != "help" and self._window.help.isVisible():
             return
         if name != "palette" and self._window.palette_card.isVisible():
+            return
+        if self._window.tour.isVisible():
+            # No answer may be given to what lies behind the tour.
+            self._window.tour.go_on()
             return
         self.guard(self._actions[name])
 

@@ -35,6 +35,7 @@ class MoreMenu(QMenu):
         self._add("Settings…", lambda: commands.perform("settings"))
         self._add("Log…", lambda: commands.guard(window.open_log))
         self._add("Log of the crash…", lambda: commands.guard(window.open_crash_log))
+        self._add("The tour", window.show_tour)
         self._add("Keys…", lambda: commands.perform("help"))
 
     def _add(self, words: str, action: object) -> None:

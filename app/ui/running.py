@@ -47,6 +47,8 @@ def run(make_workbench: MakeWorkbench, *, title: str, screenshot_to: Path | None
     ticker = _let_signals_through(window)
     window.show()
     window.load()
+    if screenshot_to is None:
+        window.begin()
     shot = Screenshot(window, screenshot_to) if screenshot_to else None
     try:
         app.exec()

@@ -27,6 +27,7 @@ from app.ui.settings_dialog import SettingsDialog
 from app.ui.theme import DARK, LIGHT, apply_theme, theme
 from app.ui.toasts import Toasts
 from app.ui.top_bar import TopBar
+from app.ui.tour import Step, Tour
 from app.ui.undo_dialog import UndoDialog
 from app.ui.verdict_dock import VerdictDock
 from app.ui.web_view import WebView
@@ -121,6 +122,7 @@ class MainWindow(QMainWindow):
         self._add_bottom()
         self.help = HelpOverlay(self)
         self.palette_card = Palette(self, self.commands.entries, self.web.view.setFocus)
+        self.tour = Tour(self, self._steps(), self._tour_seen)
         self.enlarged = EnlargedPicture(self)
         self.verdict.pictures.enlarge.connect(self.enlarged.show_picture)
         self.toasts = Toasts(self.web, self.dismiss)
@@ -129,6 +131,44 @@ class MainWindow(QMainWindow):
         self.resize(1600, 1000)
         if not self._layouts.restore(self):
             self.reset_layout()
+
+    def _steps(self) -> tuple[Step, ...]:
+        return (
+            Step(
+                self.queue,
+                "What is left to answer",
+                "Probable errors, the most useful first. A click goes there; you can also "
+                "just answer one after the other.",
+            ),
+            Step(
+                self.web,
+                "The tissue",
+                "Neuroglancer with both segments in their colours. Every dot is a probable "
+                "error: click one to go to it. Drag and scroll to look around; X changes the view.",
+            ),
+            Step(
+                self.verdict,
+                "The question and the evidence",
+                "The pictures that the judge saw, what it thinks and how sure it is. A click "
+                "enlarges a picture; 1 to 4 choose another partner.",
+            ),
+            Step(
+                self.bottom,
+                "Answer with one key",
+                "F accepts, D rejects, S is unsure, A comes back later, Z takes the last answer "
+                "back. Every answer is saved at once. Other keys: Settings; all of them: ?",
+            ),
+            Step(
+                self.top,
+                "Nothing is sent before you say so",
+                "Accepted answers wait in the outbox. Export shows what would change, then sends "
+                "each edit exactly once; it can be undone afterwards too.",
+            ),
+        )
+
+    def _tour_seen(self) -> None:
+        self.web.view.setFocus()
+        self.commands.guard(lambda: self._keep(self.preferences.changed(tour_done=True)))
 
     def _dock(
         self, name: str, content: QWidget, head: QWidget, area: Qt.DockWidgetArea
@@ -236,6 +276,9 @@ class MainWindow(QMainWindow):
 
     def escape(self) -> bool:
         """Close what lies on top, or leave the filter; tell whether there was anything."""
+        if self.tour.isVisible():
+            self.tour.end()
+            return True
         for overlay in (self.palette_card, self.enlarged, self.help):
             if overlay.isVisible():
                 overlay.hide()
@@ -284,6 +327,15 @@ class MainWindow(QMainWindow):
             text = path.read_text(encoding="utf-8", errors="replace")
         LogWindow("The run that ended unexpectedly", text, path, self).show()
 
+    def begin(self) -> None:
+        """Show the tour to who has not seen it."""
+        if not self.preferences.tour_done:
+            self.show_tour()
+
+    def show_tour(self) -> None:
+        """Show what is where, in five steps."""
+        self.tour.open()
+
     def _keep(self, chosen: Preferences) -> None:
         self._store.write(chosen)
         self._use(chosen)
@@ -294,6 +346,7 @@ class MainWindow(QMainWindow):
         self.keys.bind(bound_keys(chosen))
         self.help.show_keys(chosen)
         self.bottom.show_keys(chosen)
+        self.workbench.hide_below(chosen.hide_below)
         app = QApplication.instance()
         wanted = LIGHT if chosen.appearance == "light" else DARK
         if isinstance(app, QApplication) and wanted is not theme():
