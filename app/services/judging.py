@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING
 
 from app.services.opening import open_session
 from app.services.panel import Panel, held_out_batches, judge_batches
+from app.services.second_opinions import SecondOpinions
 from connectome.datastack import present_roots
 from connectome.opening import open_datastack
 from connectome.space import PointNm
 from inference.judges.looks import contact_point
+from inference.judges.routing import Routing, read_routing
 from proofreading.sites import Partner, Site
-from proofreading.verdicts import FailedVerdict, Verdict
+from proofreading.verdicts import FailedVerdict, Task, Verdict
 from rendering.pictures import PictureMaker, SitePictures
 from rendering.presets import Specs, specs_for
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
+    from inference.judges.base import SiteJudge
+    from inference.judges.router import Router
+    from inference.models.registry import ModelFolder
 
 __all__ = ["JudgingSummary", "SiteDesk", "judge_session", "load_panel"]
 
@@ -38,8 +43,16 @@ class JudgingSummary:
     sites_per_second: float
 
 
-def load_panel(models: Sequence[str] = ()) -> Panel:
+def load_panel(models: Sequence[str] = (), routing: Routing | None = None) -> Panel:
     """Load the bundled judges, or those of these ids or folders.
+
+    Language models among them are asked second, where the others are unsure; with
+    language models alone, the bundled judges answer first.
+
+    Parameters
+    ----------
+    routing : Routing or None
+        Which judges a session names itself, and when language models are asked.
 
     Raises
     ------
@@ -51,7 +64,40 @@ def load_panel(models: Sequence[str] = ()) -> Panel:
     from inference.judges.registry import default_judges, site_judge
     from inference.models.registry import find_model
 
-    return Panel([site_judge(find_model(m)) for m in models] if models else default_judges())
+    routes = routing or Routing()
+    chosen = [find_model(name) for name in (*models, *_named(routes))]
+    quick = [folder for folder in chosen if folder.manifest.input.kind != "language"]
+    judges = [site_judge(folder) for folder in quick]
+    if not any(models) or not judges:
+        tasks = {judge.manifest.task for judge in judges}
+        judges += [judge for judge in default_judges() if judge.manifest.task not in tasks]
+    return Panel(judges, _routers([f for f in chosen if f not in quick], judges, routes))
+
+
+def _named(routing: Routing) -> list[str]:
+    routes = routing.routes.values()
+    return [name for route in routes for name in (route.first, route.second) if name]
+
+
+def _routers(
+    folders: Sequence[ModelFolder], judges: Sequence[SiteJudge], routing: Routing
+) -> list[Router]:
+    """Return a router for each language model; those of the same weights share a process."""
+    from inference.judges.router import Router
+    from inference.judges.vlm.folder import load_of
+    from inference.judges.vlm.judge import VlmJudge
+    from inference.judges.vlm.process import VlmProcess
+
+    processes: dict[str, VlmProcess] = {}
+    made: dict[Task, Router] = {}
+    for folder in folders:
+        load = load_of(folder)
+        model = processes.setdefault(load.line(), VlmProcess(load))
+        task = folder.manifest.task
+        first = next((judge for judge in judges if judge.manifest.task is task), None)
+        # The first that was named counts: the command line comes before the session.
+        made.setdefault(task, Router(VlmJudge(folder, model=model), first, routing.route(task)))
+    return list(made.values())
 
 
 class SiteDesk:
@@ -131,20 +177,27 @@ def judge_session(
     """
     started = time.monotonic()
     with open_session(folder, role="worker") as session:
-        panel = load_panel(models)
+        panel = load_panel(models, read_routing(folder))
         if again:
             session.catalogue.retry()
         datastack = open_datastack(session.info.datastack_address)
+        second = SecondOpinions(panel.routers, datastack, session.catalogue)
+        results: list[Verdict | FailedVerdict] = []
         try:
             batches = held_out_batches if held_out else judge_batches
-            results: list[Verdict | FailedVerdict] = []
             done = 0
             for batch in batches(panel, datastack, session.catalogue):
                 results += batch
                 done += len({result.site_id for result in batch})
                 by_kind = session.catalogue.counts().by_kind
                 report("judging", min(1.0, done / max(panel.questions(by_kind), 1)))
+            if panel.routers and not held_out:
+                second.recall()
+                for batch in second.drain():
+                    results += batch
+                    report(f"asking again, {second.waiting:,} left open", None)
         finally:
+            second.close()
             datastack.close()
     return _summary(panel, results, time.monotonic() - started)
 
@@ -155,7 +208,10 @@ def _summary(
     sites = len({result.site_id for result in results})
     failed = sum(isinstance(result, FailedVerdict) for result in results)
     return JudgingSummary(
-        model=", ".join(judge.manifest.id for judge in panel.judges),
+        model=", ".join(
+            [judge.manifest.id for judge in panel.judges]
+            + [router.second.manifest.id for router in panel.routers]
+        ),
         provider=panel.main.provider if panel.main is not None else "",
         sites_judged=sites,
         verdicts=len(results) - failed,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from connectome.datastack import Datastack
 from inference.judges.base import SiteJudge
 from inference.judges.ensemble import EnsembleJudge
+from inference.judges.router import Router
 from inference.judges.shapes import ShapesJudge
 from inference.judges.verdicts import PicturesJudge
 from proofreading.catalogue import Catalogue
@@ -52,10 +53,14 @@ class Panel:
     ----------
     judges : sequence of SiteJudge
         At most one for each task.
+    routers : sequence of Router
+        Who else is asked where these leave a question open, at most one for each task;
+        `app.services.second_opinions` does so.
     """
 
-    def __init__(self, judges: Sequence[SiteJudge]) -> None:
+    def __init__(self, judges: Sequence[SiteJudge], routers: Sequence[Router] = ()) -> None:
         self.judges = tuple(judges)
+        self.routers = tuple(routers)
 
     @property
     def main(self) -> SiteJudge | None:
@@ -77,7 +82,7 @@ class Panel:
         """
         later, last = [], []
         for judge in self.judges:
-            work = Pass(judge, judge.judge_sites, SLOW_SITES, AHEAD, BEFORE_LOOKING_ANEW)
+            work = Pass(judge, _told_by(judge), SLOW_SITES, AHEAD, BEFORE_LOOKING_ANEW)
             if isinstance(judge, EnsembleJudge):
                 yield Pass(judge.members[0], judge.rank, QUICK_SITES, 4 * QUICK_SITES, QUICK_SITES)
             if judge.manifest.task is Task.SPLIT_ERROR_IDENTIFICATION:
@@ -85,7 +90,7 @@ class Panel:
             elif isinstance(judge, EnsembleJudge | PicturesJudge | ShapesJudge):
                 later.append(work)
             else:
-                yield Pass(judge, judge.judge_sites, MEASURED_SITES, AHEAD, BEFORE_LOOKING_ANEW)
+                yield Pass(judge, _told_by(judge), MEASURED_SITES, AHEAD, BEFORE_LOOKING_ANEW)
         yield from later
         yield from last
 
@@ -110,12 +115,28 @@ class Panel:
         results: Results = []
         for judge in self.judges:
             asked = [site for site in sites if can_be_asked(judge.manifest.task, site)]
-            results += judge.judge_sites(datastack, asked) if asked else []
+            results += _told_by(judge)(datastack, asked) if asked else []
         return results
 
     def _members(self) -> Iterator[SiteJudge]:
         for judge in self.judges:
             yield from judge.members if isinstance(judge, EnsembleJudge) else (judge,)
+
+
+def _told_by(judge: SiteJudge) -> Callable[[Datastack, Sequence[Site]], Results]:
+    """Return the way to ask a judge by which all that its members say is heard as well.
+
+    What they say together comes after what each says, so that it is what counts.
+    """
+    if not isinstance(judge, EnsembleJudge):
+        return judge.judge_sites
+
+    def told(datastack: Datastack, sites: Sequence[Site]) -> Results:
+        explained = judge.explained(datastack, sites)
+        said = [part for joint, parts in explained for part in parts if part is not joint]
+        return [*said, *(joint for joint, _ in explained)]
+
+    return told
 
 
 def can_be_asked(task: Task, site: Site) -> bool:

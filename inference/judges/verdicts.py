@@ -170,6 +170,7 @@ def failed(
         reason=error.message,
         hint=error.hint,
         made_at=datetime.now(UTC),
+        model_id=judge.manifest.id,
     )
 
 

@@ -51,7 +51,11 @@ def test_quick_judges_first_then_the_most_probable(catalogue: Catalogue) -> None
     ensemble, slow = _ensemble()
     fused = _one_segment(Task.MERGE_ERROR_IDENTIFICATION, JUNCTION)
     batches = list(judge_batches(Panel([ensemble, fused]), NOWHERE, catalogue))
-    assert [len(batch) for batch in batches] == [20, 1, 8, 8, 4]
+    # Of a looked-at pair, what both members said is kept beside what they say together.
+    assert [len(batch) for batch in batches] == [20, 1, 3 * 8, 3 * 8, 3 * 4]
+    said = catalogue.verdicts(SITES[-1].id, Task.SPLIT_ERROR_CORRECTION)
+    assert [verdict.provenance.model_id for verdict in said] == ["together", "slow", "quick"]
+    assert [part.model_id for part in said[0].parts] == ["quick", "slow"]
     assert slow.asked[0] == [site.id for site in reversed(SITES[12:])]
     assert fused.asked == [[JUNCTION.id]]
     best = catalogue.best_verdict(SITES[-1].id)

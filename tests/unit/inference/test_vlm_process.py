@@ -161,6 +161,31 @@ def test_a_model_that_is_not_there_fails_what_waits_for_it(tmp_path: Path) -> No
         assert pending.failure is not None
         assert "cannot be loaded" in pending.failure.message
         assert made.process.trouble is not None
+        assert made.process.health is Health.GONE
+        later = made.process.ask(_asked(1))
+        assert later.finished.is_set()
+        assert later.failure is made.process.trouble
+        # The model is put where it was missing, and tried once more.
+        write_tiny_vlm(tmp_path / "nothing")
+        made.process.start()
+        after = made.process.ask(_asked(1))
+        assert after.finished.wait(LONG)
+        assert after.failure is None
+    finally:
+        made.process.close()
+
+
+def test_one_that_never_lives_long_enough_to_load_is_gone_in_the_end() -> None:
+    ends = [sys.executable, "-c", "raise SystemExit(1)"]
+    made = Running(Load(model="x"), Patience(first_pause_s=0.01, most_losses=3), ends)
+    waited: list[float] = []
+    made.process.listen(lambda: waited.append(made.process.retry_at or 0.0))
+    made.process.start()
+    try:
+        made.until(lambda: made.process.health is Health.GONE)
+        assert made.process.trouble is not None
+        assert "several times" in made.process.trouble.message
+        assert max(waited) > 0
     finally:
         made.process.close()
 
