@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Self
 
 from connectome.closing import Closing
 from connectome.errors import SessionError
-from proofreading.catalogue_judged import JUDGED_SINCE, Judged, judged_of
+from proofreading.catalogue_judged import JUDGED_SINCE, LATENCIES, Judged, judged_of
 from proofreading.catalogue_schema import PAIR_TASKS, SCHEMA_VERSION, create, kinds_for
 from proofreading.catalogue_writing import insert_results, insert_sites, reopen
 from proofreading.ledger.codec import from_plain
@@ -263,6 +263,11 @@ class Catalogue(Closing):
         """
         rows = self._rows(JUDGED_SINCE, change, limit)
         return [judged_of(row) for row in rows]
+
+    def latencies(self, limit: int) -> list[float]:
+        """Return the milliseconds that the newest verdicts took, at most so many."""
+        rows = self._rows(LATENCIES, limit)
+        return [float(row[0]) for row in rows if row[0] is not None]
 
     def close(self) -> None:
         """Close the file."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from proofreading.sites import SiteKind
 
-__all__ = ["JUDGED_SINCE", "Judged", "judged_of"]
+__all__ = ["JUDGED_SINCE", "LATENCIES", "Judged", "judged_of"]
 
 # The body of a verdict is read by SQLite itself: building a million of them takes minutes.
 JUDGED_SINCE = (
@@ -17,6 +17,11 @@ JUDGED_SINCE = (
     " WHERE s.change > ? ORDER BY s.change LIMIT ?"
 )
 """Asked with a change number and a limit."""
+LATENCIES = (
+    "SELECT json_extract(body, '$.provenance.latency_ms') FROM verdicts"
+    " ORDER BY number DESC LIMIT ?"
+)
+"""Asked with a limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ __all__ = [
     "LaneCounts",
     "Standing",
     "Tally",
+    "Worth",
     "audit_of",
     "lane_of",
     "step_below",
@@ -47,7 +48,9 @@ QUICK_LIMIT = 0.25
 _SLACK = 1e-9
 _BORDERS = tuple(border + _SLACK for border in (*STEPS, QUICK_LIMIT))
 _ROW = len(_BORDERS) + 1
-_YES, _NO, _PERSON, _OTHER = range(4)
+# The judge says yes, or no; each where it could decide, where it could not, and where the
+# site is unusual.
+_YES, _NO, _PERSON_YES, _PERSON_NO, _OTHER_YES, _OTHER_NO = _ROWS = range(6)
 _UNIT = 10**9
 """Chances are summed as whole billionths: taking one out again leaves nothing behind."""
 
@@ -129,6 +132,25 @@ class LaneCounts:
 
 
 @dataclass(frozen=True)
+class Worth:
+    """What looking at the likely sites alone would bring.
+
+    Parameters
+    ----------
+    looks : int
+        Sites to look at.
+    found : float
+        Errors expected among them.
+    left : float
+        Errors expected among the other judged sites.
+    """
+
+    looks: int
+    found: float
+    left: float
+
+
+@dataclass(frozen=True)
 class Audit:
     """What the person's look at the automatic lane has found so far."""
 
@@ -165,9 +187,9 @@ class Tally:
     """Counts of open sites, from which the lanes at every step of the dial follow at once."""
 
     def __init__(self) -> None:
-        self._sites = [0] * (4 * _ROW)
-        self._risk = [0] * (4 * _ROW)
-        self._drawn = [0] * (4 * _ROW)
+        self._sites = [0] * (len(_ROWS) * _ROW)
+        self._risk = [0] * (len(_ROWS) * _ROW)
+        self._drawn = [0] * (len(_ROWS) * _ROW)
         self.unjudged = 0
 
     def place(self, standing: Standing) -> int:
@@ -177,10 +199,10 @@ class Tally:
             return -1
         column = bisect_left(_BORDERS, risk)
         row = _YES if (standing.probability or 0.0) > 0.5 else _NO
-        if not standing.decidable:
-            row = _PERSON
         if standing.unusual:
-            row = _OTHER
+            row += _OTHER_YES
+        elif not standing.decidable:
+            row += _PERSON_YES
         cell = row * _ROW + column
         return (cell << 1 | standing.drawn) << 30 | round(risk * _UNIT)
 
@@ -196,7 +218,7 @@ class Tally:
     def unusual_share(self) -> float:
         """Share of the judged open sites that are unlike the judge's training."""
         judged = sum(self._sites)
-        return sum(self._sites[_OTHER * _ROW :]) / judged if judged else 0.0
+        return sum(self._sites[_OTHER_YES * _ROW :]) / judged if judged else 0.0
 
     def at(self, error_rate: float) -> LaneCounts:
         """Return the lanes at the step of the dial at or below an accepted error."""
@@ -205,9 +227,9 @@ class Tally:
         yes, yes_risk, yes_drawn = self._sum(_YES, 0, end)
         no, no_risk, no_drawn = self._sum(_NO, 0, end)
         quick = sum(self._sum(row, end, _ROW - 1)[0] for row in (_YES, _NO))
-        quick += self._sum(_PERSON, 0, _ROW - 1)[0]
-        unusual = self._sum(_OTHER, 0, _ROW)[0]
-        full = sum(self._sites[row * _ROW + _ROW - 1] for row in (_YES, _NO, _PERSON))
+        quick += sum(self._sum(row, 0, _ROW - 1)[0] for row in (_PERSON_YES, _PERSON_NO))
+        unusual = sum(self._sum(row, 0, _ROW)[0] for row in (_OTHER_YES, _OTHER_NO))
+        full = sum(self._sites[row * _ROW + _ROW - 1] for row in range(_OTHER_YES))
         return LaneCounts(
             error_rate=step,
             accepted=yes,
@@ -220,6 +242,25 @@ class Tally:
             wrong=expected_count((yes_risk + no_risk) / _UNIT, yes + no),
             wrong_accepted=expected_count(yes_risk / _UNIT, yes),
         )
+
+    def worth(self, least: float) -> Worth:
+        """Return what open sites promise whose chance of a yes is at least a step's.
+
+        Raises
+        ------
+        ValueError
+            If `least` is no step of the dial: only these are counted apart.
+        """
+        start = STEPS.index(least) + 1
+        looks = found = left = 0
+        for row in (_YES, _PERSON_YES, _OTHER_YES):
+            sites, risk, _ = self._sum(row, 0, _ROW)
+            looks, found = looks + sites, found + sites * _UNIT - risk
+        for row in (_NO, _PERSON_NO, _OTHER_NO):
+            sites, risk, _ = self._sum(row, start, _ROW)
+            looks, found = looks + sites, found + risk
+            left += self._sum(row, 0, start)[1]
+        return Worth(looks, found / _UNIT, left / _UNIT)
 
     def _change(self, place: int, sign: int) -> None:
         if place < 0:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.commands.common import Json, SessionFolder, show
 
-__all__ = ["triage"]
+__all__ = ["report", "triage"]
 
 
 def triage(
@@ -23,3 +24,14 @@ def triage(
     from app.services.triage import triage_session
 
     show("Lanes", triage_session(session, error), as_json=as_json)
+
+
+def report(
+    session: SessionFolder,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for report.html and .png.")],
+    as_json: Json = False,
+) -> None:
+    """Write how the session goes: pace, agreement, calibration, edits, and what is left."""
+    from app.services.dashboard import write_report
+
+    show(f"Report in {out}", write_report(session, out), as_json=as_json)

@@ -6,11 +6,9 @@ import statistics
 from collections.abc import Iterable
 
 from proofreading.decisions import Decider, Decision
+from proofreading.history import IDLE_MS
 
-__all__ = ["IDLE_MS", "pace"]
-
-IDLE_MS = 60_000
-"""A longer gap counts as a pause, not as work."""
+__all__ = ["pace"]
 
 
 def pace(decisions: Iterable[Decision]) -> tuple[float | None, float | None]:

@@ -33,6 +33,7 @@ from proofreading.triage import (
     LaneCounts,
     Standing,
     Tally,
+    Worth,
     audit_of,
     lane_of,
     step_below,
@@ -194,6 +195,10 @@ class Triage:
             text = f"The audit found {share.hits} of {share.count} wrong: more than you accept."
             lock = Lock(LockReason.MISTAKES, 0, text)
         return TriageView(counts, confirmed, lock, audit, self.sampling.audit)
+
+    def worth(self, least: float) -> Worth:
+        """Return what open sites promise that are at least so likely to be an error."""
+        return self._tally.worth(least)
 
     def _evidence(self, rate: float) -> tuple[Confirmation, Audit]:
         """Return what the person's decisions say; worked out once for each new event."""

@@ -15,6 +15,7 @@ from app.ui.theme import DARK, LIGHT, Theme, apply_theme
 from proofreading.confirmation import BLIND_NEEDED, Confirmation, lock_of
 from proofreading.intervals import share_of
 from proofreading.triage import STEPS, Audit, Standing, Tally
+from tests.qt.ui.pointer import send
 
 Look = Callable[[float], TriageView]
 
@@ -64,15 +65,15 @@ def dial(qtbot: QtBot, qapp: QApplication, accepted: list[float]) -> RiskDial:
 
 def test_the_keys_turn_it_and_the_numbers_follow(qtbot: QtBot, dial: RiskDial) -> None:
     before = dial.lanes.lines["automatic"][0].text()
-    qtbot.keyClick(dial.slider, Qt.Key.Key_Right)
+    send(dial.slider, Qt.Key.Key_Right)
     assert dial.error_rate == STEPS[STEPS.index(0.01) + 1]
     assert dial.lanes.lines["automatic"][0].text() != before
-    qtbot.keyClick(dial.slider, Qt.Key.Key_End)
+    send(dial.slider, Qt.Key.Key_End)
     assert dial.error_rate == 0.2
     assert dial.lanes.lines["automatic"][0].text() == f"{_tally().at(0.2).automatic}"
-    qtbot.keyClick(dial.slider, Qt.Key.Key_Home)
+    send(dial.slider, Qt.Key.Key_Home)
     assert dial.error_rate == 0.001
-    qtbot.keyClick(dial.slider, Qt.Key.Key_PageUp)
+    send(dial.slider, Qt.Key.Key_PageUp)
     assert dial.error_rate == STEPS[3]
 
 
@@ -80,7 +81,7 @@ def test_only_where_it_comes_to_rest_it_is_accepted(
     qtbot: QtBot, dial: RiskDial, accepted: list[float]
 ) -> None:
     for _ in range(3):
-        qtbot.keyClick(dial.slider, Qt.Key.Key_Right)
+        send(dial.slider, Qt.Key.Key_Right)
     assert accepted == []
     qtbot.waitUntil(lambda: accepted != [], timeout=5000)
     assert accepted == [STEPS[STEPS.index(0.01) + 3]]
@@ -91,7 +92,7 @@ def test_showing_the_session_s_rate_is_not_turning_it(
 ) -> None:
     dial.show_rate(0.05)
     assert dial.error_rate == 0.05
-    qtbot.keyClick(dial.slider, Qt.Key.Key_Right)
+    send(dial.slider, Qt.Key.Key_Right)
     dial.show_rate(0.01)  # what the session still has must not pull the dial back
     assert dial.error_rate == 0.06
     qtbot.waitUntil(lambda: accepted == [0.06], timeout=5000)

@@ -1,0 +1,159 @@
+"""How well a person answers alone, and how far a judge's opinion moves them.
+
+On a set share of sites the verdict stays hidden until the person has answered; then it is
+shown, and the person may change their mind. Sites with known answers, mixed in, tell how
+often the person is right. Everything here looks at the first answer to a site.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from proofreading.decisions import Answer, Decision
+from proofreading.history import History, says_yes, told
+from proofreading.intervals import Share, share_of
+from proofreading.ledger.events import GoldAdded, SamplingChosen
+from proofreading.sampling import Purpose, is_drawn, place_of
+
+__all__ = ["BlindReport", "Difference", "blind_report", "difference", "is_hidden", "mixed_in"]
+
+_EVERY = 10
+"""On average, one of so many sites is a gold one while any are left."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One share less another, with its 95 % interval; None where one has no answers."""
+
+    value: float | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class BlindReport:
+    """What first answers say about the person, and what second ones about the judge's pull.
+
+    Parameters
+    ----------
+    accuracy : Share
+        First answers to gold sites that are right.
+    found, spared : Share
+        The same of gold sites whose answer is yes (sensitivity), and no (specificity).
+    agree_blind, agree_shown : Share
+        First answers like the judge's, with the verdict hidden and shown.
+    pull : Difference
+        `agree_shown` less `agree_blind`: what seeing the verdict adds to agreement. Sites
+        are drawn at random, so this compares like with like.
+    flips_to : Share
+        Of blind answers unlike the judge's, those changed to the judge's once it was seen.
+    flips_away : Share
+        Of blind answers like the judge's, those changed to the contrary.
+    judge_accuracy : Share
+        The judge's own answers to the gold sites that the person answered.
+    """
+
+    accuracy: Share
+    found: Share
+    spared: Share
+    agree_blind: Share
+    agree_shown: Share
+    pull: Difference
+    flips_to: Share
+    flips_away: Share
+    judge_accuracy: Share
+
+
+def is_hidden(site_id: str, sampling: SamplingChosen, *, gold: bool, audited: bool) -> bool:
+    """Tell whether a site's verdict is hidden until the person has answered.
+
+    Parameters
+    ----------
+    gold, audited : bool
+        Whether its answer is known, and whether it is an audit of the automatic lane: to
+        these the person must answer alone.
+    """
+    return gold or audited or is_drawn(Purpose.BLIND, sampling.seed, site_id, sampling.blind)
+
+
+def mixed_in(
+    ordered: Sequence[str], gold: Sequence[str], sampling: SamplingChosen, every: int = _EVERY
+) -> Iterator[str]:
+    """Yield sites in their order with the drawn gold sites at random places among them.
+
+    The places depend on the sites alone, so that an order worked out again puts each gold
+    site beside the same neighbours. Gold sites do not come again where they stood before.
+    """
+    drawn = [s for s in gold if is_drawn(Purpose.GOLD, sampling.seed, s, sampling.gold)]
+    waiting = sorted(drawn, key=lambda s: place_of(Purpose.ORDER, sampling.seed, s), reverse=True)
+    moved = set(waiting)
+    for site_id in ordered:
+        if waiting and is_drawn(Purpose.ORDER, sampling.seed, site_id, 1 / every):
+            yield waiting.pop()
+        if site_id not in moved:
+            yield site_id
+    yield from reversed(waiting)
+
+
+def blind_report(history: History) -> BlindReport:
+    """Return what a session's answers say."""
+    sites = [(site_id, answers) for site_id, answers in history.of_sites() if told(answers[0])]
+    judged = [answers for _, answers in sites if answers[0].probability is not None]
+    blind = [answers for answers in judged if not answers[0].verdict_visible]
+    shown = [answers for answers in judged if answers[0].verdict_visible]
+    agree_blind = _share(_agrees(answers[0]) for answers in blind)
+    agree_shown = _share(_agrees(answers[0]) for answers in shown)
+    like = [answers for answers in blind if _agrees(answers[0])]
+    unlike = [answers for answers in blind if not _agrees(answers[0])]
+    known = [(history.gold[site_id], a[0]) for site_id, a in sites if site_id in history.gold]
+    return BlindReport(
+        accuracy=_share(_right(gold, first) for gold, first in known),
+        found=_share(_right(g, first) for g, first in known if g.answer is Answer.ACCEPT),
+        spared=_share(_right(g, first) for g, first in known if g.answer is Answer.REJECT),
+        agree_blind=agree_blind,
+        agree_shown=agree_shown,
+        pull=difference(agree_shown, agree_blind),
+        flips_to=_share(_changed(answers) for answers in unlike),
+        flips_away=_share(_changed(answers) for answers in like),
+        judge_accuracy=_share(
+            says_yes(first.probability) == (gold.answer is Answer.ACCEPT)
+            for gold, first in known
+            if first.probability is not None
+        ),
+    )
+
+
+def difference(one: Share, other: Share) -> Difference:
+    """Return a share less another (Newcombe 1998, method 10, over exact intervals)."""
+    if one.value is None or other.value is None:
+        return Difference(None, -1.0, 1.0)
+    value = one.value - other.value
+    below = math.hypot(one.value - one.low, other.high - other.value)
+    above = math.hypot(one.high - one.value, other.value - other.low)
+    return Difference(value, max(-1.0, value - below), min(1.0, value + above))
+
+
+def _share(outcomes: Iterator[bool]) -> Share:
+    known = list(outcomes)
+    return share_of(sum(known), len(known))
+
+
+def _agrees(decision: Decision) -> bool:
+    assert decision.probability is not None
+    return (decision.answer is Answer.ACCEPT) == says_yes(decision.probability)
+
+
+def _right(gold: GoldAdded, decision: Decision) -> bool:
+    if decision.answer is not gold.answer:
+        return False
+    # A yes to another partner than the true one is no right answer.
+    asked = gold.partner_supervoxel is not None and gold.answer is Answer.ACCEPT
+    return not asked or decision.partner_supervoxel == gold.partner_supervoxel
+
+
+def _changed(answers: Sequence[Decision]) -> bool:
+    """Tell whether the person's last word, with the verdict shown, contradicts the first."""
+    later = [d for d in answers[1:] if d.verdict_visible and told(d)]
+    return bool(later) and later[-1].answer is not answers[0].answer
