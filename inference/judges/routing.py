@@ -55,10 +55,14 @@ class Route(_Strict):
 
 
 class Routing(_Strict):
-    """The routes of all tasks; a task that is not named has the bundled judge alone."""
+    """The routes of all tasks; a task that is not named has the bundled judge alone.
+
+    `words` are what the person adds to prompts, by slot (`inference.prompts.slots`).
+    """
 
     schema_version: Literal[1] = 1
     routes: dict[Task, Route] = Field(default_factory=dict)
+    words: dict[str, str] = Field(default_factory=dict)
 
     def route(self, task: Task) -> Route:
         """Return the route of a task."""
