@@ -16,7 +16,7 @@ from proofreading.statistics import STOP_CHANCE, Forecast
 if TYPE_CHECKING:
     from app.services.dashboard import DashboardView
 
-__all__ = ["forecast_words", "page_of", "write_pages"]
+__all__ = ["duration", "forecast_words", "page_of", "write_pages"]
 
 
 def write_pages(view: DashboardView, name: str, datastack: str, out: Path) -> list[Path]:
@@ -57,18 +57,27 @@ def forecast_words(left: Forecast) -> str:
     if left.hours is None or left.hours_low is None or left.hours_high is None:
         return f"{left.sites:,} sites are open; the hours follow once some are answered."
     text = (
-        f"{left.sites:,} sites need a person: about {left.hours:.1f} hours at your pace "
-        f"({left.hours_low:.1f}–{left.hours_high:.1f}). About {left.errors_open:.0f} of the judged "
-        f"open sites are errors. "
+        f"{left.sites:,} sites need a person: about {duration(left.hours)} at your pace "
+        f"({duration(left.hours_low)} to {duration(left.hours_high)}). Of the judged open sites, "
+        f"about {left.errors_open:.0f} are errors. "
     )
     if left.stop_hours is not None:
         text += (
-            f"Stopping where less than {STOP_CHANCE * 100:.0f} % are: {left.stop_looks:,} sites, "
-            f"{left.stop_hours:.1f} hours, and about {left.errors_left:.0f} errors stay. "
+            f"Looking only at those at least {STOP_CHANCE * 100:.0f} % likely: "
+            f"{left.stop_looks:,} sites, {duration(left.stop_hours)}, "
+            f"and about {left.errors_left:.0f} of the errors stay. "
         )
     if left.machine_hours:
-        text += f"The judge needs {left.machine_hours:.1f} hours for what it has not seen."
+        text += f"The judge needs {duration(left.machine_hours)} for what it has not seen."
     return text.strip()
+
+
+def duration(hours: float) -> str:
+    """Return a time as people say it: minutes below two hours."""
+    minutes = hours * 60
+    if minutes < 1:
+        return "under a minute"
+    return f"{minutes:.0f} min" if minutes < 120 else f"{hours:.1f} h"
 
 
 def _lead(view: DashboardView) -> str:
