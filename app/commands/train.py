@@ -10,6 +10,7 @@ import typer
 
 from app.commands.common import DataFolder, Json
 from app.console import console, table
+from proofreading.verdicts import Task
 
 if TYPE_CHECKING:
     from inference.models.registry import ModelFolder
@@ -96,7 +97,6 @@ def train_sites(
 ) -> None:
     """Train the judge of tips, of branch points or of cuts."""
     from inference.training.site_tasks import SiteTraining, train_site_task
-    from proofreading.verdicts import Task
 
     try:
         chosen = Task(task)
@@ -120,6 +120,73 @@ def train_network_(
 
     for model in train_run(RunConfig.from_file(config), data, out, _say(as_json=as_json)):
         _told(model, as_json=as_json)
+
+
+@train_app.command("vlm")
+def train_vlm_(
+    task: Annotated[
+        Task, typer.Option(help="The question; the evaluation of cuts has no pictures yet.")
+    ],
+    model: Annotated[str, typer.Option(help="Folder of a Qwen3-VL, or its pulled id.")],
+    data: Annotated[Path, typer.Option(help="Folder of a data set.")],
+    datastack: Annotated[str, typer.Option(help="DATASTACK that the data set was built from.")],
+    out: OutFolder,
+    target: Annotated[
+        str, typer.Option(help="What is learnt: answer, rationale, or dropout (half with reasons).")
+    ] = "answer",
+    rationales: Annotated[
+        Path | None, typer.Option(help="JSON lines with id and rationale.")
+    ] = None,
+    steps: Annotated[int, typer.Option(help="Steps of the optimizer.", min=1)] = 1000,
+    batch: Annotated[int, typer.Option(help="Questions at a time.", min=1)] = 2,
+    gather: Annotated[int, typer.Option(help="Batches of a step.", min=1)] = 4,
+    rate: Annotated[float, typer.Option(help="Learning rate at the beginning.")] = 2e-4,
+    every: Annotated[int, typer.Option(help="Steps between checkpoints.", min=1)] = 100,
+    most: Annotated[int | None, typer.Option(help="Questions of a part at most.")] = None,
+    size: Annotated[int, typer.Option(help="Width of a picture in pixels.", min=32)] = 256,
+    slices: Annotated[bool, typer.Option(help="Show microscopy too.")] = True,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for pictures; in OUT if absent.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
+    four_bit: Annotated[bool, typer.Option(help="Load the base in 4 bits (CUDA).")] = False,
+    seed: Annotated[int, typer.Option(help="Order, dropout and beginning.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Train an adapter of a vision-language model; an interrupted run goes on."""
+    from connectome.opening import open_datastack
+    from inference.training.vlm.material import Asking, read_rationales
+    from inference.training.vlm.run import VlmTraining
+    from inference.training.vlm.specs import Pictured, spec_for, target_named
+    from inference.training.vlm.task import train_vlm
+
+    learnt = target_named(target)
+    settings = VlmTraining(
+        steps=steps,
+        batch=batch,
+        gather=gather,
+        learning_rate=rate,
+        every=every,
+        seed=seed,
+        target=learnt,
+    )
+    reasons, sha256 = ({}, "") if rationales is None else read_rationales(rationales)
+    opened = open_datastack(datastack)
+    try:
+        spec = spec_for(
+            opened,
+            task,
+            model,
+            Pictured(size, slices),
+            reasons=learnt.rationale,
+            four_bit=four_bit,
+            device=device,
+        )
+        asking = Asking(spec, cache or out / "pictures", most, reasons, sha256)
+        say = _say(as_json=as_json)
+        _told(train_vlm(data, opened, out, asking, settings, say), as_json=as_json)
+    finally:
+        opened.close()
 
 
 def _say(*, as_json: bool) -> Callable[[str], None] | None:

@@ -36,11 +36,14 @@ class VlmTraining:
         Steps between checkpoints; each validates, and the best one is kept.
     patience : int
         Checkpoints without a better validation loss before the rate is halved.
+    asked_sha256 : str
+        Hash over prompt, pictures and reasons: a run does not go on with other ones.
     """
 
-    model: str
-    dataset_sha256: str
+    model: str = ""
+    dataset_sha256: str = ""
     test_indices: tuple[int, ...] = ()
+    asked_sha256: str = ""
     steps: int = 1000
     batch: int = 2
     gather: int = 4
