@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 __all__ = ["WrittenAnswer", "read_answer"]
 
-_ANALYSIS = re.compile(r"\A\s*<analysis>(?P<text>.*?)</analysis>", re.DOTALL)
-_CONFIDENCE = re.compile(r"\A\s*<confidence>\s*(?P<percent>\d{1,3})\s*%?\s*</confidence>")
-_ANSWER = re.compile(r"\A\s*<answer>\s*(?P<word>yes|no)\s*[.]?\s*</answer>\s*\Z", re.IGNORECASE)
-_TAG = re.compile(r"</?\s*(analysis|answer|confidence)\b", re.IGNORECASE)
+# ASCII: otherwise a long s would count as an s, and digits of other scripts as digits.
+_EXACT = re.ASCII | re.IGNORECASE
+_ANALYSIS = re.compile(r"\A\s*<analysis>(?P<text>.*?)</analysis>", re.DOTALL | re.ASCII)
+_CONFIDENCE = re.compile(r"\A\s*<confidence>\s*(?P<percent>\d{1,3})\s*%?\s*</confidence>", re.ASCII)
+_ANSWER = re.compile(r"\A\s*<answer>\s*(?P<word>yes|no)\s*[.]?\s*</answer>\s*\Z", _EXACT)
+_TAG = re.compile(r"<\s*/?\s*(analysis|answer|confidence)\b", _EXACT)
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,15 @@ class WrittenAnswer:
         The stated confidence, 0 to 1, if one was asked for and given.
     text : str
         The reply itself.
+    before : str
+        The reply up to the word of its answer, empty where it cannot be read.
     """
 
     yes: bool | None
     analysis: str
     confidence: float | None
     text: str
+    before: str = ""
 
 
 def read_answer(text: str) -> WrittenAnswer:
@@ -52,4 +57,5 @@ def read_answer(text: str) -> WrittenAnswer:
     unreadable = answer is None or _TAG.search(analysis) or (confidence or 0.0) > 1.0
     if answer is None or unreadable:
         return WrittenAnswer(None, analysis, None, text)
-    return WrittenAnswer(answer["word"].lower() == "yes", analysis, confidence, text)
+    before = text[: len(text) - len(rest) + answer.start("word")]
+    return WrittenAnswer(answer["word"].lower() == "yes", analysis, confidence, text, before)

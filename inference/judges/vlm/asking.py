@@ -75,8 +75,7 @@ def ask_reasons(
         written = read_answer(text)
         logit = None
         if written.yes is not None:
-            before = text[: text.lower().rindex(ANSWER) + len(ANSWER)]
-            part = [model.encoder.encode(question, before)]
+            part = [model.encoder.encode(question, written.before)]
             (logit,) = _differences(model, _last_logits(model, part, reuse=False))
         replies.append(Reply(logit, written))
     return replies

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from connectome.errors import ModelError
 from inference.prompts.writing import Prompt
@@ -146,9 +146,9 @@ class Answered(_Line):
     kind: Literal["answered"] = "answered"
     id: int
     index: int
-    logit: float | None
+    logit: FiniteFloat | None
     analysis: str = ""
-    confidence: float | None = None
+    confidence: FiniteFloat | None = None
     text: str = ""
     latency_ms: float
 

@@ -6,6 +6,7 @@ never outlives the program that started it.
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import sys
@@ -153,7 +154,7 @@ class _Server:
             return lambda index: Answered(
                 id=request.id,
                 index=index,
-                logit=reply.logit,
+                logit=_finite(reply.logit),
                 analysis=reply.written.analysis,
                 confidence=reply.written.confidence,
                 text=reply.written.text,
@@ -161,6 +162,11 @@ class _Server:
             )
 
         return [told(reply) for reply in replies]
+
+
+def _finite(logit: float | None) -> float | None:
+    """Return a logit; what overflowed is no answer, and one such question fails alone."""
+    return logit if logit is not None and math.isfinite(logit) else None
 
 
 def _memory() -> int:
