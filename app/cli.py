@@ -14,7 +14,7 @@ from app.commands.bench import bench
 from app.commands.common import Datastack, Json, SessionFolder, show
 from app.commands.dataset import dataset_app
 from app.commands.evaluate import evaluate_app
-from app.commands.quality import report, triage
+from app.commands.quality import evidence, evidence_check, report, triage
 from app.commands.simulate import simulate
 from app.commands.train import train_app
 from app.console import console, progress_bar, show_error, table, to_json
@@ -452,6 +452,8 @@ def doctor(as_json: Json = False) -> None:
 app.command()(simulate)
 app.command()(triage)
 app.command()(report)
+app.command()(evidence)
+app.command("evidence-check")(evidence_check)
 app.command()(bench)
 
 

@@ -7,17 +7,20 @@ changed. Follow a ledger with `take`, one event at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
 from proofreading.decisions import Answer, Decider, Decision
+from proofreading.edits import RowRecord
 from proofreading.ledger.events import (
     DecisionMade,
     DecisionRestored,
     DecisionWithdrawn,
     Entry,
     GoldAdded,
+    RowIntended,
+    RowSettled,
     SessionStarted,
 )
 
@@ -36,6 +39,7 @@ class History:
     made: list[Decision] = field(default_factory=list)
     withdrawn: set[str] = field(default_factory=set)
     gold: dict[str, GoldAdded] = field(default_factory=dict)
+    rows: dict[str, RowRecord] = field(default_factory=dict)
     _known: set[str] = field(default_factory=set)
     _by_site: dict[str, list[Decision]] = field(default_factory=dict)
 
@@ -61,6 +65,12 @@ class History:
             self.started.append(entry.at)
         elif isinstance(event, GoldAdded):
             self.gold[event.site_id] = event
+        elif isinstance(event, RowIntended):
+            self.rows[event.row.key] = RowRecord(event.row, entry.at)
+        elif isinstance(event, RowSettled) and event.key in self.rows:
+            self.rows[event.key] = replace(
+                self.rows[event.key], settled=True, row_id=event.row_id, message=event.message
+            )
 
     @property
     def by_person(self) -> list[Decision]:
@@ -72,6 +82,14 @@ class History:
         """The answers that were not taken back or replaced: at most one for each site."""
         newest = (self._newest(answers) for answers in self._by_site.values())
         return [decision for decision in newest if decision is not None]
+
+    def of_site(self, site_id: str) -> list[Decision]:
+        """Return every answer to a site, in order, taken-back and automatic ones included."""
+        return list(self._by_site.get(site_id, ()))
+
+    def rows_of(self, edit_id: str) -> list[RowRecord]:
+        """Return the rows of annotation tables that tell of an edit."""
+        return [record for record in self.rows.values() if record.row.edit_id == edit_id]
 
     def of_sites(self) -> Iterable[tuple[str, list[Decision]]]:
         """Yield every site that a person answered with the person's answers, in order."""

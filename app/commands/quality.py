@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from app.commands.common import Json, SessionFolder, show
+from app.console import progress_bar
+from connectome.errors import InputError
 
-__all__ = ["report", "triage"]
+__all__ = ["evidence", "evidence_check", "report", "triage"]
 
 
 def triage(
@@ -35,3 +37,33 @@ def report(
     from app.services.dashboard import write_report
 
     show(f"Report in {out}", write_report(session, out), as_json=as_json)
+
+
+def evidence(
+    session: SessionFolder,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the bundles.")],
+    edit: Annotated[str | None, typer.Option(metavar="ID", help="Of which edit.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Of every edit.")] = False,
+    zipped: Annotated[bool, typer.Option("--zip", help="One zip for each edit.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write why edits were made: pictures seen, verdicts, answers, times, operation; hashed."""
+    from app.services.evidence import write_evidence
+
+    if (edit is None) == (not every):
+        raise InputError("Say of which edit.", "Give --edit ID, or --all.")
+    with progress_bar(quiet=as_json) as bar:
+        summary = write_evidence(session, out, edit_id=edit, zipped=zipped, report=bar)
+    show(f"Evidence in {out}", summary, as_json=as_json)
+
+
+def evidence_check(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle, folder or zip.")],
+    as_json: Json = False,
+) -> None:
+    """Tell whether a bundle is as it was written."""
+    from proofreading.evidence import check_bundle
+
+    checked = check_bundle(bundle)
+    show("Intact" if checked.intact else "Not as it was written", checked, as_json=as_json)
+    raise typer.Exit(0 if checked.intact else 2)

@@ -126,7 +126,9 @@ class Triage:
         self._change = 0
         # Sites as numbers, and their place in the tally: a million of them must fit.
         self._places: dict[int, int] = {}
-        self._answered: set[int] = set()
+        # Every answered site, and how many of them the tally has heard of.
+        self._answered = self._answered_now()
+        self._answered_heard = 0
         self._confirmed: tuple[int, Confirmation, tuple[float, Audit]] | None = None
         self._drawn_by = self._drawing()
 
@@ -160,14 +162,13 @@ class Triage:
         """Count a site as answered, or as open again, as the ledger now says."""
         number = int(site_id, 16)
         answered = self._ledger.state.decision(site_id) is not None
-        if answered == (number in self._answered) or number not in self._places:
+        if answered == (number in self._answered):
             return
-        if answered:
-            self._answered.add(number)
-            self._tally.remove(self._places[number])
-        else:
-            self._answered.discard(number)
-            self._tally.add(self._places[number])
+        (self._answered.add if answered else self._answered.discard)(number)
+        if number in self._places:
+            self._answered_heard += 1 if answered else -1
+            change = self._tally.remove if answered else self._tally.add
+            change(self._places[number])
 
     def accept(self, error_rate: float) -> None:
         """Set the dial; recorded with the person's name.
@@ -213,20 +214,16 @@ class Triage:
 
     def _without_score(self) -> int:
         """Return the number of open sites of which not even a failure is known."""
-        rows = len(self._places)
-        return max(0, self._scores.counts().sites - rows - self._answered_unscored())
-
-    def _answered_unscored(self) -> int:
-        return max(0, self._ledger.state.decided - len(self._answered))
+        answered = len(self._answered) - self._answered_heard
+        return max(0, self._scores.counts().sites - len(self._places) - answered)
 
     def _take(self, judged: Judged) -> None:
         number = int(judged.site_id, 16)
         before = self._places.get(number)
         place = self._tally.place(self._standing(judged))
         self._places[number] = place
-        if before is None and self._ledger.state.decision(judged.site_id) is not None:
-            self._answered.add(number)
         if number in self._answered:
+            self._answered_heard += before is None
             return
         if before is not None:
             self._tally.remove(before)
@@ -242,13 +239,16 @@ class Triage:
             drawn=is_drawn(Purpose.AUDIT, seed, judged.site_id, share),
         )
 
+    def _answered_now(self) -> set[int]:
+        return {int(d.site_id, 16) for d in self._ledger.state.decisions()}
+
     def _drawing(self) -> tuple[int, float]:
         return self.sampling.seed, self.sampling.audit
 
     def _begin_again(self) -> None:
         """Another sample was chosen: every site has to be looked at again."""
         self._tally, self._change, self._places = Tally(), 0, {}
-        self._answered, self._confirmed = set(), None
+        self._answered, self._answered_heard, self._confirmed = self._answered_now(), 0, None
         self._drawn_by = self._drawing()
 
 

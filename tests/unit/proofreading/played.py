@@ -38,7 +38,7 @@ def played(folder: Path, *, sites: int = 600, answers: int = 420, seed: int = 0)
     chances = {site.id: drawn.betavariate(0.35, 0.6) for site in found[:-20]}
     session.catalogue.add_verdicts(a_verdict(site.number, chances[site.id]) for site in found[:-20])
     truth = {site_id: drawn.random() < chance for site_id, chance in chances.items()}
-    gold = [found[number].id for number in range(0, GOLD * 7, 7)]
+    gold = [found[number].id for number in range(0, min(GOLD * 7, sites - 20), 7)]
     session.ledger.append(SAMPLING)
     session.ledger.append_all(GoldAdded(s, _word(yes=truth[s]), "test") for s in gold)
     session.ledger.append_all(_events(found[:answers], chances, truth, set(gold), drawn))
