@@ -194,7 +194,7 @@ def _properties() -> list[dict[str, object]]:
         {"id": "probability", "type": "float32", "description": "-1: not judged"},
         _enumeration("kind", kinds),
         _enumeration("answer", answers),
-        {"id": "flags", "type": "uint8", "description": "1: current, 2: verdict failed"},
+        {"id": "flags", "type": "uint8", "description": "1: current, 2: verdict failed, 4: aside"},
         {"id": "spare", "type": "uint8", "description": "unused"},
     ]
 

@@ -21,7 +21,15 @@ from ngplugin.grid import CellKey, Grid
 from proofreading.decisions import Answer
 from proofreading.sites import Site, SiteKind
 
-__all__ = ["ANSWER_CODES", "FLAG_CURRENT", "FLAG_FAILED", "KIND_CODES", "SiteStore", "Snapshot"]
+__all__ = [
+    "ANSWER_CODES",
+    "FLAG_ASIDE",
+    "FLAG_CURRENT",
+    "FLAG_FAILED",
+    "KIND_CODES",
+    "SiteStore",
+    "Snapshot",
+]
 
 KIND_CODES = {
     SiteKind.ENDPOINT: 0,
@@ -39,6 +47,7 @@ ANSWER_CODES: dict[Answer | None, int] = {
 }
 FLAG_CURRENT = 1
 FLAG_FAILED = 2
+FLAG_ASIDE = 4
 UNJUDGED = -1.0
 
 # The order of a record's properties in the file format: four-byte ones first.
@@ -226,6 +235,21 @@ class SiteStore:
             rows, kept = self._known(ids, [ANSWER_CODES[answer] for answer in answers])
             table = self._snapshot.properties.copy()
             table["answer"][rows] = kept
+            return self._publish(table, rows)
+
+    def set_aside(self, ids: Sequence[str], aside: Sequence[bool]) -> list[int]:
+        """Set sites aside that ask nothing of their own, or bring them back.
+
+        Returns
+        -------
+        list of int
+            The numbers changed.
+        """
+        with self._lock:
+            rows, kept = self._known(ids, [FLAG_ASIDE * value for value in aside])
+            table = self._snapshot.properties.copy()
+            flags = table["flags"][rows] & (0xFF ^ FLAG_ASIDE)
+            table["flags"][rows] = flags | np.array(kept, np.uint8)
             return self._publish(table, rows)
 
     def set_current(self, site_id: str | None) -> list[int]:

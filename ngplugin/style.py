@@ -83,7 +83,9 @@ void main() {{
   bool failed = (flags & 2) != 0;
   bool ring = int(prop_kind()) >= 2;
   bool done = answer == 1 || answer == 2 || answer == 5;
-  if (!current && ((p >= 0.0 && p < least) || (done && !decided))) discard;
+  bool aside = (flags & 4) != 0;
+  bool low = answer == 0 && p >= 0.0 && p < least;
+  if (!current && (aside || low || (done && !decided))) discard;
   vec3 fill = p < 0.0 ? {_hex_vec3(COLOR_UNJUDGED)} : scale(p);
   vec3 edge = failed ? {_hex_vec3(COLOR_FAILED)} : vec3(0.04, 0.05, 0.07);
   float alpha = done && !current ? 0.35 : 0.95;

@@ -173,6 +173,10 @@ class SiteViewer:
         """Fade decided sites; None takes an answer back."""
         self._updates.sites(self.store.set_answers(ids, answers))
 
+    def set_aside(self, ids: Sequence[str], aside: Sequence[bool]) -> None:
+        """Take sites out of sight that ask nothing of their own, or bring them back."""
+        self._updates.sites(self.store.set_aside(ids, aside))
+
     def set_current(self, site: Site | None, partner_index: int = 0) -> None:
         """Ring a site, show its pair in the colours of A and B, and look at it.
 
@@ -193,7 +197,7 @@ class SiteViewer:
         self.look_at(site.point_nm, orientation=camera.orientation)
 
     def filter_sites(self, *, least_probability: float = 0.0, decided: bool = True) -> None:
-        """Hide sites judged below a probability, and decided ones; the current one stays."""
+        """Hide open sites judged below a probability, and decided ones; the current one stays."""
         self._updates.slot(
             "filter", scripts.set_controls({"least": least_probability, "decided": decided})
         )

@@ -27,6 +27,8 @@ class Decider(StrEnum):
 
     PERSON = "person"
     AUTOMATIC = "automatic"
+    SAME_QUESTION = "same_question"
+    """Nobody: another site's answer is about the same pair of segments."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Decision:
         The verdict at that moment, seen or not.
     view : dict
         Where Neuroglancer looked: position in nm, zooms, layout.
+    follows : str or None
+        The decision at another site that answered the same question. It stands and falls
+        with that one, and makes no edit of its own.
     """
 
     id: str
@@ -67,3 +72,4 @@ class Decision:
     point_nm: PointNm | None = None
     reason: str = ""
     view: dict[str, object] = field(default_factory=dict)
+    follows: str | None = None

@@ -50,6 +50,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("partner4", "partner 4", "4"),
     Action("layout", "2-D, 3-D, 4-panel", "X"),
     Action("filter", "filter", "/"),
+    Action("improbable", "show improbable", "I"),
     Action("help", "help", "?"),
     Action("palette", "all commands", "Ctrl+K"),
     Action("settings", "settings", "Ctrl+,"),

@@ -68,3 +68,22 @@ class Answering:
             view=view or {},
         )
         return events_of(decision, site, seen_roots)
+
+    def follow(self, leader: Decision, site: Site, partner_supervoxel: int) -> DecisionMade:
+        """Return the event that answers another site of the same question alike."""
+        return DecisionMade(
+            Decision(
+                id=str(uuid.uuid4()),
+                site_id=site.id,
+                task=task_of(site),
+                answer=leader.answer,
+                decider=Decider.SAME_QUESTION,
+                author=leader.author,
+                decided_at=leader.decided_at,
+                elapsed_ms=0,
+                verdict_visible=leader.verdict_visible,
+                partner_supervoxel=partner_supervoxel,
+                reason=f"same question as {leader.site_id}",
+                follows=leader.id,
+            )
+        )

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
+from app.services.model import QueueRow
 from app.services.queue import Queue, row_of
+from app.services.site_pairs import SitePairs
 from proofreading.catalogue import START, Catalogue, SiteScore
-from proofreading.decisions import Answer
+from proofreading.decisions import Answer, Decision
 from proofreading.ledger.store import Ledger
 from proofreading.sites import Site
 
@@ -34,17 +36,28 @@ class SiteView(Protocol):
         """Fade decided sites."""
         ...
 
+    def set_aside(self, ids: Sequence[str], aside: Sequence[bool]) -> None:
+        """Take sites out of sight that ask nothing of their own, or bring them back."""
+        ...
+
 
 class CatalogueFollower:
     """Follows a catalogue by its change token."""
 
-    def __init__(self, catalogue: Catalogue, ledger: Ledger, queue: Queue, view: SiteView) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        ledger: Ledger,
+        queue: Queue,
+        view: SiteView,
+        pairs: SitePairs,
+    ) -> None:
         self._catalogue = catalogue
         self._ledger = ledger
         self._queue = queue
         self._view = view
+        self._pairs = pairs
         self._token = START
-        self._partner_roots: dict[str, dict[int, int]] = {}
 
     def follow(self) -> bool:
         """Take in one page of news; tell whether there may be more."""
@@ -54,18 +67,26 @@ class CatalogueFollower:
             self._add(changes.sites)
         if changes.scores:
             self._score(changes.scores)
+        self.show_aside()
         return bool(changes)
 
+    def show_aside(self) -> None:
+        """Tell the viewer which sites have become, or are no longer, a question of their own."""
+        changed = self._queue.drain_aside()
+        if changed:
+            self._view.set_aside(list(changed), list(changed.values()))
+
     def _add(self, sites: list[Site]) -> None:
-        answers = [self._answer(site.id) for site in sites]
+        rows, given = [], []
         for site in sites:
-            self._partner_roots[site.id] = {p.supervoxel: p.root for p in site.partners}
-        self._queue.add(
-            replace(row_of(site), answer=answer)
-            for site, answer in zip(sites, answers, strict=True)
-        )
+            self._pairs.add(site)
+            decision = self._ledger.state.decision(site.id)
+            if decision is not None:
+                self._pairs.choose(site.id, decision.partner_supervoxel)
+                given.append((site.id, decision.answer))
+            rows.append(_row(site, self._pairs.pair(site.id), decision))
+        self._queue.add(rows)
         self._view.add_sites(sites)
-        given = [(s.id, a) for s, a in zip(sites, answers, strict=True) if a is not None]
         if given:
             self._view.set_answers([i for i, _ in given], [a for _, a in given])
 
@@ -73,15 +94,19 @@ class CatalogueFollower:
         judged = [(s.site_id, s.probability) for s in scores if s.probability is not None]
         failed = [s.site_id for s in scores if s.probability is None and s.failed]
         for score in scores:
+            # What a person answered stays the question, whatever a model proposes now.
+            if self._ledger.state.decision(score.site_id) is None:
+                self._pairs.choose(score.site_id, score.partner_supervoxel)
+                self._queue.set_pair(score.site_id, *self._pairs.pair(score.site_id))
             self._queue.set_score(score.site_id, score.probability, failed=score.failed)
-            if score.partner_supervoxel is not None:
-                roots = self._partner_roots.get(score.site_id, {})
-                self._queue.set_partner(score.site_id, roots.get(score.partner_supervoxel))
         if judged:
             self._view.set_probabilities([i for i, _ in judged], [p for _, p in judged])
         if failed:
             self._view.set_failed(failed)
 
-    def _answer(self, site_id: str) -> Answer | None:
-        decision = self._ledger.state.decision(site_id)
-        return decision.answer if decision is not None else None
+
+def _row(site: Site, pair: tuple[int, int | None], decision: Decision | None) -> QueueRow:
+    row = replace(row_of(site), root=pair[0], partner_root=pair[1])
+    if decision is None:
+        return row
+    return replace(row, answer=decision.answer, follows=decision.follows is not None)

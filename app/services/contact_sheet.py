@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from app.services.judging import SiteDesk
 from app.services.model import QueueRow
 from app.services.queue import Queue, row_of
+from app.services.queue_filter import RowFilter
 from app.services.rendering import SiteLook, desk_for, look_at, reading, unknown_site
 from connectome.errors import InputError
 from proofreading.catalogue import START
@@ -76,7 +77,7 @@ def render_sheet(
     states: Counter[str] = Counter()
     files: list[str] = []
     with reading(folder) as (session, datastack):
-        wanted = _wanted(_in_order(session, words), sites, folder)[:limit]
+        wanted = _wanted(_in_order(session), words, sites, folder)[:limit]
         if not wanted:
             raise _no_sites(folder, words)
         desk = desk_for(datastack, TILE_PX)
@@ -102,7 +103,7 @@ def _no_sites(folder: Path, words: str) -> InputError:
     return InputError(f"The session {folder} has no sites.", remedy)
 
 
-def _in_order(session: Session, words: str) -> list[QueueRow]:
+def _in_order(session: Session) -> Queue:
     queue = Queue()
     token = START
     while changes := session.catalogue.changes_since(token):
@@ -111,19 +112,23 @@ def _in_order(session: Session, words: str) -> list[QueueRow]:
             queue.set_score(score.site_id, score.probability, failed=score.failed)
         token = changes.token
     for decision in session.ledger.state.decisions():
-        queue.set_answer(decision.site_id, decision.answer)
-    queue.set_filter(words)
-    return [queue.row(index) for index in range(len(queue))]
+        queue.set_answer(decision.site_id, decision.answer, follows=decision.follows is not None)
+    return queue
 
 
-def _wanted(rows: list[QueueRow], sites: Sequence[str], folder: Path) -> list[QueueRow]:
+def _wanted(queue: Queue, words: str, sites: Sequence[str], folder: Path) -> list[QueueRow]:
+    """Return the named sites, twins too, or every question in order; those that match."""
     if not sites:
-        return rows
-    found = {row.site_id: row for row in rows}
+        queue.set_filter(words)
+        return [queue.row(index) for index in range(len(queue))]
+    matches = RowFilter(words)
+    found = []
     for site_id in sites:
-        if site_id not in found:
+        row = queue.get(site_id)
+        if row is None or not matches.takes(row):
             raise unknown_site(site_id, folder)
-    return [found[site_id] for site_id in sites]
+        found.append(row)
+    return found
 
 
 def _looks(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from proofreading.decisions import Answer
 from proofreading.sites import Site, SiteKind
-from proofreading.verdicts import Verdict
+from proofreading.verdicts import FailedVerdict, Verdict
 
 if TYPE_CHECKING:
     from rendering.pictures import SitePictures
@@ -17,6 +17,7 @@ __all__ = [
     "Current",
     "EditList",
     "Fate",
+    "Hidden",
     "Job",
     "JudgeStatus",
     "LastAnswer",
@@ -64,7 +65,10 @@ class Notice:
 
 @dataclass(frozen=True)
 class QueueRow:
-    """One line of the queue."""
+    """One line of the queue; its roots are those of now.
+
+    `follows` tells that the answer was given at another site with the same question.
+    """
 
     site_id: str
     kind: SiteKind
@@ -74,6 +78,7 @@ class QueueRow:
     answer: Answer | None
     failed: bool
     at_volume_face: bool
+    follows: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ class PartnerChoice:
 class Current:
     """The site on the screen.
 
+    `failed_beside` is the failure of another model than the one whose verdict is shown.
     `present_root` and each partner's root are what the graph says now; `stale` tells
     that an edit changed them since the site was found.
     """
@@ -107,6 +113,7 @@ class Current:
     pictures_phase: Phase
     pictures_text: str
     answer: Answer | None
+    failed_beside: FailedVerdict | None = None
 
     @property
     def partner(self) -> PartnerChoice | None:
@@ -287,6 +294,31 @@ class UndoQuestion:
 
 
 @dataclass(frozen=True)
+class Hidden:
+    """What the queue does not show, and why.
+
+    Parameters
+    ----------
+    improbable : int
+        Open questions below the limit; `limit` is 0 while all are shown.
+    same : int
+        Sites whose question another site asks, too.
+    wanted_limit : float
+        The limit that the person set in the settings, whether it holds now or not.
+    """
+
+    improbable: int = 0
+    same: int = 0
+    limit: float = 0.0
+    wanted_limit: float = 0.0
+
+    @property
+    def showing_all(self) -> bool:
+        """Whether the person asked to see the improbable ones for now."""
+        return self.limit < self.wanted_limit
+
+
+@dataclass(frozen=True)
 class Snapshot:
     """Everything the window shows besides the rows of the queue."""
 
@@ -304,3 +336,4 @@ class Snapshot:
     can_redo: bool
     notices: tuple[Notice, ...] = field(default=())
     undo_question: UndoQuestion | None = None
+    hidden: Hidden = Hidden()

@@ -13,15 +13,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.services.answering import Answering
+from app.services.answers import Answers, last_answer
 from app.services.catalogue_follower import CatalogueFollower
 from app.services.detecting import DETECTED
 from app.services.export_desk import ExportDesk
 from app.services.jobs import JobTable
 from app.services.model import (
     EditList,
+    Hidden,
     JudgeStatus,
-    LastAnswer,
     Level,
     Notice,
     Outbox,
@@ -32,9 +32,10 @@ from app.services.model import (
     Snapshot,
 )
 from app.services.opening import Opened, open_session
-from app.services.queue import Queue
-from app.services.timing import pace
-from app.services.tracker import Tracker
+from app.services.place import Place
+from app.services.queue import Queue, Sight
+from app.services.root_watch import RootWatch
+from app.services.site_pairs import SitePairs
 from app.services.undoing import Undoing
 from app.services.worker.messages import (
     Cancel,
@@ -47,6 +48,8 @@ from app.services.worker.messages import (
     JudgeReady,
     Looked,
     Reply,
+    RootsFound,
+    RootsReplaced,
 )
 from app.services.workers import Post, Workers
 from connectome.errors import ProofdeskError
@@ -54,16 +57,12 @@ from connectome.opening import open_datastack
 from ngplugin.viewer import SiteViewer
 from proofreading.decisions import Answer, Decision
 from proofreading.edits import EditState, MergeEdit
-from proofreading.ledger.events import CursorMoved
-from proofreading.sites import Site
 from rendering.em import grey_range
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
 
 __all__ = ["Post", "Workbench", "launch"]
-
-PREFETCHED = 3
 
 
 class Workbench:
@@ -88,15 +87,16 @@ class Workbench:
         self, opened: Opened, post: Post, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._post = post
-        self._clock = clock
         self._listeners: list[Callable[[], None]] = []
         self._notices: list[Notice] = []
         self._jobs = JobTable()
         self._judge = JudgeStatus(Phase.LOADING, "", "", "loading the model")
-        self._shown_at = clock()
-        self._pace: tuple[float | None, float | None] = (None, None)
         self._closed = False
+        self._checked_roots = False
+        self._hide_below = 0.0
+        self._showing_all = False
         self.queue = Queue()
+        self._pairs = SitePairs()
         self._datastack: Datastack = open_datastack(opened.address)
         try:
             self.session = open_session(opened.session, datastack=self._datastack)
@@ -105,7 +105,7 @@ class Workbench:
             raise
         self.viewer = self._make_viewer()
         self._follower = CatalogueFollower(
-            self.session.catalogue, self.session.ledger, self.queue, self.viewer
+            self.session.catalogue, self.session.ledger, self.queue, self.viewer, self._pairs
         )
         self._workers = Workers(
             self.session.folder,
@@ -115,18 +115,18 @@ class Workbench:
             restarted=self._workers_restarted,
             gave_up=self._workers_gave_up,
         )
-        self._tracker = Tracker(self._workers.to_judge, self.session.catalogue)
+        self._roots = RootWatch(self.queue, self._pairs, self._workers.to_detector)
+        self._place = Place(self.session, self.queue, self.viewer, self._workers.to_judge, clock)
+        self._answers = Answers(self.session, self.queue, self.viewer, self._pairs)
         self._desk = ExportDesk(self.session, self._datastack, self._post)
         self._undoing = Undoing(
             self.session.ledger,
             self._desk,
             self._jobs,
-            withdrawn=lambda decision: self._after_history(decision.site_id),
+            withdrawn=self._after_history,
             told=self._export_changed,
             changed=self._changed,
         )
-        self._answering = Answering()
-        self._pace = pace(self.session.ledger.state.decisions())
 
     # ---- life ----------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class Workbench:
         threading.Thread(target=self._set_contrast, daemon=True, name="contrast").start()
         self._workers.start()
         self._follow()
-        self._return_to_place()
+        self._place.go_back()
         self._desk.recover(self._export_changed)
         if not self._was_detected():
             self.start_detection()
@@ -165,45 +165,41 @@ class Workbench:
 
     def select(self, site_id: str) -> None:
         """Make a site the current one."""
-        site = self.session.catalogue.site(site_id)
-        if site is None:
+        if not self._place.go(site_id):
             self.notify(Level.WARNING, "That site is not in this session.")
-            return
-        self._show(site, self._best_partner(site))
+        self._changed()
 
     def choose_partner(self, index: int) -> None:
         """Ask the question of another partner of the current site."""
-        site = self._tracker.site
-        if site is None or not 0 <= index < len(site.partners):
-            return
-        self._show(site, index)
+        site = self._place.site
+        if site is not None and 0 <= index < len(site.partners):
+            self._place.show(site, index)
+            self._changed()
 
     def answer(self, answer: Answer, *, reason: str = "") -> None:
         """Record an answer to the current question and go to the next open site."""
-        site = self._tracker.site
+        site = self._place.site
         if site is None:
             self.notify(Level.INFO, "There is nothing to answer yet.")
             return
         upcoming = self.queue.next_open(site.id)
-        partner = self._tracker.partner
-        events = self._answering.decide(
-            site,
-            partner,
-            answer,
-            verdict=self._tracker.verdict(),
-            elapsed_ms=int((self._clock() - self._shown_at) * 1000),
-            reason=reason,
-            point_nm=site.point_nm if answer is Answer.LATER else None,
-            view=self.viewer.view_state(),
-            seen_roots=self._seen_pair(),
-        )
-        self.session.ledger.append_all(events)
-        self._mark(site.id, answer)
+        self._answers.give(self._place, answer, reason)
+        self._follower.show_aside()
         if upcoming:
             self.select(upcoming[0])
         else:
             self._end_of_queue()
         self._changed()
+
+    def hide_below(self, limit: float) -> None:
+        """Show no open site that is less probable than this; what has an answer stays."""
+        self._hide_below = limit
+        self._show_limit()
+
+    def toggle_improbable(self) -> None:
+        """Show the improbable sites, too, or hide them again."""
+        self._showing_all = not self._showing_all
+        self._show_limit()
 
     def undo(self) -> None:
         """Take back the person's last answer, and its edit if that was sent already.
@@ -232,15 +228,19 @@ class Workbench:
         record = self.session.ledger.state.edit_of(decision.id)
         if record is not None and record.state is EditState.UNDONE:
             self._desk.requeue(record.edit.id)
-        self._after_history(decision.site_id)
+        self._after_history(decision)
 
     def next(self) -> None:
         """Go one row down without answering; never wraps."""
-        self._step(+1, "That is the last site of the queue.")
+        if not self._place.step(+1):
+            self.notify(Level.INFO, "That is the last site of the queue.")
+        self._changed()
 
     def previous(self) -> None:
         """Go one row up without answering; never wraps."""
-        self._step(-1, "That is the first site of the queue.")
+        if not self._place.step(-1):
+            self.notify(Level.INFO, "That is the first site of the queue.")
+        self._changed()
 
     def start_detection(self) -> None:
         """Look for sites in the background."""
@@ -315,13 +315,14 @@ class Workbench:
         """Return what the window shows now."""
         state = self.session.ledger.state
         edits = state.edit_counts
-        per_hour, median = self._pace
-        site = self._tracker.site
+        per_hour, median = self._answers.pace
+        site = self._place.site
         decision = state.decision(site.id) if site is not None else None
+        last = state.last_undoable()
         return Snapshot(
             session_name=self.session.name,
             datastack_name=self._datastack.name,
-            progress=Progress(state.decided, self.queue.total, per_hour, median),
+            progress=Progress(self.queue.answered, self.queue.questions, per_hour, median),
             outbox=Outbox(
                 waiting=len(state.pending_edits()),
                 committed=edits[EditState.COMMITTED],
@@ -334,12 +335,18 @@ class Workbench:
             jobs=self._jobs.all(),
             queue_phase=self._queue_phase(),
             queue_text=self._queue_text(),
-            current=self._tracker.current(decision.answer if decision else None, self._judge),
-            last_answer=_last_answer(state.last_undoable()),
-            can_undo=state.last_undoable() is not None,
+            current=self._place.tracker.current(decision.answer if decision else None, self._judge),
+            last_answer=last_answer(last, len(state.followers(last.id)) if last else 0),
+            can_undo=last is not None,
             can_redo=state.last_redoable() is not None,
             notices=tuple(self._notices),
             undo_question=self._undoing.question,
+            hidden=Hidden(
+                improbable=self.queue.count(Sight.LOW),
+                same=self.queue.count(Sight.SAME),
+                limit=self._limit,
+                wanted_limit=self._hide_below,
+            ),
         )
 
     # ---- what the others say -----------------------------------------------------------
@@ -352,6 +359,9 @@ class Workbench:
                 self._follow()
             case Looked():
                 self._looked(reply)
+            case RootsFound() | RootsReplaced():
+                self._roots.take(reply)
+                self._follower.show_aside()
             case JudgeReady():
                 phase = Phase.FAILED if reply.message else Phase.READY
                 self._judge = JudgeStatus(phase, reply.model, reply.provider, reply.message)
@@ -360,7 +370,8 @@ class Workbench:
         self._changed()
 
     def _job_said(self, reply: JobProgress | JobDone | JobFailed) -> None:
-        self._jobs.take(reply)
+        if reply.job != "roots":
+            self._jobs.take(reply)
         if isinstance(reply, JobFailed):
             self.notify(Level.ERROR, reply.message, reply.hint)
         elif isinstance(reply, JobDone):
@@ -369,13 +380,14 @@ class Workbench:
                 self.start_judging()
 
     def _looked(self, reply: Looked) -> None:
-        before = self._tracker.present_roots()
-        if self._tracker.take(reply) and self._tracker.present_roots() != before:
-            self._show_roots()
+        self._place.looked(reply)
+        self._roots.looked(reply, self.session.catalogue.site(reply.site_id))
+        self._follower.show_aside()
 
     def _workers_restarted(self) -> None:
         """Ask anew for what the lost process will never answer."""
-        self._tracker.forget_requests()
+        self._place.tracker.forget_requests()
+        self._checked_roots = False
         if not self._was_detected():
             self._workers.to_detector(Detect())
         self._workers.to_judge(JudgeAll())
@@ -395,8 +407,12 @@ class Workbench:
             return
         if self._follower.follow():
             self._post(self._follow)
-        if self._tracker.site is None:
-            self._return_to_place()
+        elif not self._checked_roots:
+            # Others may have edited since the sites were found, so the first time all are asked.
+            self._checked_roots = True
+            self._roots.check_all()
+        if self._place.site is None:
+            self._place.go_back()
         self._changed()
 
     def _export_changed(self, outcome: JobProgress | JobDone | JobFailed) -> None:
@@ -408,12 +424,10 @@ class Workbench:
         self._changed()
 
     def _after_edits(self) -> None:
-        """Edits changed roots: what was drawn of them is drawn again."""
-        self._tracker.forget_pictures(self._used_up_roots())
-        self.viewer.refresh_segmentation()
-        site = self._tracker.site
-        if site is not None:
-            self._show(site, self._tracker.partner_index)
+        """Edits changed roots: what was drawn or is asked of them is looked at again."""
+        used_up = self._used_up_roots()
+        self._roots.replaced(used_up)
+        self._place.edited(used_up)
 
     def _used_up_roots(self) -> set[int]:
         """Return the roots that this session's edits replaced, undone ones included."""
@@ -442,63 +456,6 @@ class Workbench:
             return  # The page then shows the full range, and says itself what it cannot load.
         self.viewer.set_contrast(low, high)
 
-    def _show(self, site: Site, partner_index: int) -> None:
-        self._tracker.show(site, partner_index)
-        self._shown_at = self._clock()
-        self.session.ledger.append(CursorMoved(site.id))
-        self.viewer.set_current(site, partner_index)
-        self._show_roots()
-        self._prefetch()
-        self._changed()
-
-    def _seen_pair(self) -> tuple[int, int] | None:
-        """Return the roots on the screen, which an edit expects to find."""
-        roots = self._tracker.present_roots()
-        return None if roots is None or roots[1] is None else (roots[0], roots[1])
-
-    def _show_roots(self) -> None:
-        roots = self._tracker.present_roots()
-        if roots is not None:
-            self.viewer.show_pair(*roots)
-
-    def _prefetch(self) -> None:
-        site = self._tracker.site
-        points = []
-        for site_id in self.queue.next_open(site.id if site else None, PREFETCHED):
-            coming = self.session.catalogue.site(site_id)
-            if coming is not None:
-                self._tracker.prefetch(coming, self._best_partner(coming))
-                points.append(coming.point_nm)
-        self.viewer.prefetch(points)
-
-    def _best_partner(self, site: Site) -> int:
-        """Return the partner that was answered, else the most probable one, else the first."""
-        decision = self.session.ledger.state.decision(site.id)
-        wanted = decision.partner_supervoxel if decision is not None else None
-        if wanted is None:
-            wanted = self.session.catalogue.score(site.id).partner_supervoxel
-        for index, partner in enumerate(site.partners):
-            if partner.supervoxel == wanted:
-                return index
-        return 0
-
-    def _return_to_place(self) -> None:
-        """Go to where the session was left, or to the first open site."""
-        place = self.session.ledger.state.cursor
-        if place is None or self.queue.get(place) is None:
-            first = self.queue.next_open(None)
-            place = first[0] if first else None
-        if place is not None:
-            self.select(place)
-
-    def _step(self, step: int, at_end: str) -> None:
-        site = self._tracker.site
-        target = self.queue.neighbour(site.id if site else None, step)
-        if target is None:
-            self.notify(Level.INFO, at_end)
-        else:
-            self.select(target)
-
     def _end_of_queue(self) -> None:
         """Go back to the top, and say so, or say that everything is answered."""
         first = self.queue.next_open(None)
@@ -508,16 +465,20 @@ class Workbench:
         else:
             self.notify(Level.INFO, "Every site is answered.")
 
-    def _mark(self, site_id: str, answer: Answer | None) -> None:
-        self._pace = pace(self.session.ledger.state.decisions())
-        self.queue.set_answer(site_id, answer)
-        self.viewer.set_answers([site_id], [answer])
-
-    def _after_history(self, site_id: str) -> None:
+    def _after_history(self, decision: Decision) -> None:
         """Show a site whose answer came or went by undo or redo."""
-        decision = self.session.ledger.state.decision(site_id)
-        self._mark(site_id, decision.answer if decision is not None else None)
-        self.select(site_id)
+        self._answers.show(self._answers.changed_by(decision))
+        self._follower.show_aside()
+        self.select(decision.site_id)
+
+    @property
+    def _limit(self) -> float:
+        return 0.0 if self._showing_all else self._hide_below
+
+    def _show_limit(self) -> None:
+        self.queue.hide_below(self._limit)
+        self.viewer.filter_sites(least_probability=self._limit)
+        self._changed()
 
     def _queue_phase(self) -> Phase:
         if self.queue.total:
@@ -538,19 +499,6 @@ class Workbench:
         if not self._closed:
             for listener in list(self._listeners):
                 listener()
-
-
-def _last_answer(decision: Decision | None) -> LastAnswer | None:
-    if decision is None:
-        return None
-    words = {
-        Answer.ACCEPT: "accepted",
-        Answer.REJECT: "rejected",
-        Answer.UNSURE: "unsure",
-        Answer.LATER: "left for later",
-        Answer.SKIP: "skipped",
-    }
-    return LastAnswer(decision.site_id, decision.answer, words[decision.answer])
 
 
 def launch(opened: Opened, post: Post) -> Workbench:

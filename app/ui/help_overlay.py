@@ -25,6 +25,7 @@ _MEANINGS = {
     "previous": "go back without answering",
     "layout": "slices and 3-D, 3-D alone, four panels",
     "filter": "find sites; Esc leaves the line",
+    "improbable": "sites that are hidden as improbable, too; again hides them",
     "help": "this card; Esc closes it",
     "palette": "every command by its words",
     "settings": "appearance, keys, what the queue hides",

@@ -32,6 +32,12 @@ class KeyedButton(QPushButton):
         self.clicked.connect(lambda _checked: action())
         self.show_key(key)
 
+    def show_word(self, word: str) -> None:
+        """Say in other words what it does."""
+        if word != self.word:
+            self._word.setText(word)
+            self.show_key(self._cap.text())
+
     def show_key(self, key: str) -> None:
         """Show another key; none at all if it has none."""
         self._cap.setText(key)

@@ -143,6 +143,14 @@ class WorkbenchPort(Protocol):
         """Go back without answering."""
         ...
 
+    def hide_below(self, limit: float) -> None:
+        """Show no open site that is less probable than this."""
+        ...
+
+    def toggle_improbable(self) -> None:
+        """Show the improbable sites, too, or hide them again."""
+        ...
+
     def start_detection(self) -> None:
         """Look for sites in the background."""
         ...

@@ -15,8 +15,9 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from app.services.model import Phase, Snapshot
+from app.services.model import Hidden, Phase, Snapshot
 from app.ui.delegate import ROW_HEIGHT, RowDelegate
+from app.ui.keyed_button import KeyedButton
 from app.ui.ports import WorkbenchPort
 from app.ui.queue_model import Column, QueueModel
 from app.ui.theme import GRID
@@ -29,6 +30,21 @@ _OPEN_WIDTH = 368
 _MOST = 16_777_215
 _FILTER_MS = 120
 _AHEAD = 5
+
+
+def hidden_text(hidden: Hidden) -> str:
+    """Return such as ``2,911 below 0.02 hidden``."""
+    if hidden.showing_all:
+        return f"hide those below {hidden.wanted_limit:g}"
+    return f"{hidden.improbable:,} below {hidden.limit:g} hidden"
+
+
+def hidden_tip(hidden: Hidden) -> str:
+    """Return the same at more length."""
+    tip = "Sites that the model thinks improbable; the limit is in the settings."
+    if hidden.same:
+        tip += f" {hidden.same:,} more ask the same question as a site that is shown."
+    return tip
 
 
 class QueueTable(QTableView):
@@ -111,6 +127,7 @@ class QueueDock(QWidget):
             head.addWidget(part)
         head.addStretch(1)
         head.addWidget(self.fold_button)
+        self.hidden = KeyedButton("", "I", self._workbench.toggle_improbable)
         foot = QHBoxLayout()
         foot.addWidget(self.failed, 1)
         foot.addWidget(self.retry)
@@ -121,6 +138,7 @@ class QueueDock(QWidget):
         column.addWidget(self.table, 1)
         column.addWidget(self.message, 1)
         column.addLayout(foot)
+        column.addWidget(self.hidden, 0, Qt.AlignmentFlag.AlignLeft)
 
     def set_folded(self, *, folded: bool) -> None:
         """Fold to a strip with markers and numbers, or open again."""
@@ -154,6 +172,7 @@ class QueueDock(QWidget):
             self._say_why_empty(snapshot)
         self.count.setText(f"{rows:,}" if rows else "")
         self._show_failed(snapshot)
+        self._show_hidden(snapshot.hidden)
         self._follow(snapshot)
 
     def _show_failed(self, snapshot: Snapshot) -> None:
@@ -163,10 +182,19 @@ class QueueDock(QWidget):
         shown(self.failed, when=bool(text) and not self.folded)
         shown(self.retry, when=bool(text) and snapshot.queue_phase is Phase.FAILED)
 
+    def _show_hidden(self, hidden: Hidden) -> None:
+        """Say how many are out of sight, and how to see them."""
+        self.hidden.show_word(hidden_text(hidden))
+        self.hidden.setToolTip(hidden_tip(hidden))
+        shown(self.hidden, when=bool(hidden.improbable or hidden.showing_all) and not self.folded)
+
     def _say_why_empty(self, snapshot: Snapshot) -> None:
         if self.filter.text():
             clear = ("Clear the filter", self.filter.clear)
             self.message.say("No site matches the filter.", action=clear)
+        elif snapshot.hidden.improbable and snapshot.queue_phase is Phase.READY:
+            show = ("Show them", self._workbench.toggle_improbable)
+            self.message.say("Only improbable sites are left.", action=show)
         elif snapshot.queue_phase is Phase.LOADING:
             self.message.say(snapshot.queue_text or "Looking for sites…", "They appear as found.")
         elif snapshot.queue_phase in (Phase.FAILED, Phase.OFFLINE):

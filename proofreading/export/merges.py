@@ -20,9 +20,10 @@ _EDITS = uuid.UUID("7b6f2f0e-2c54-4c51-9d6b-0b1b1f6a9a55")
 
 
 def asks_for_merge(decision: Decision) -> bool:
-    """Tell whether the decision says that two segments belong together."""
+    """Tell whether the decision is the one that says that two segments belong together."""
     return (
         decision.answer is Answer.ACCEPT
+        and decision.follows is None
         and decision.task in PAIR_TASKS
         and decision.partner_supervoxel is not None
     )

@@ -55,6 +55,7 @@ class LedgerState:
     _book: EditBook = field(default_factory=EditBook)
     _notes: dict[str, list[NoteAdded]] = field(default_factory=dict)
     _gold: dict[str, GoldAdded] = field(default_factory=dict)
+    _followers: dict[str, list[str]] = field(default_factory=dict)
 
     def decision(self, site_id: str) -> Decision | None:
         """Return the answer that stands for a site."""
@@ -66,6 +67,10 @@ class LedgerState:
         standing = (self.decision(site_id) for site_id in list(self._by_site))
         return [decision for decision in standing if decision is not None]
 
+    def followers(self, decision_id: str) -> list[str]:
+        """Return the sites that were answered by an answer given at another one."""
+        return [self._decisions[d].site_id for d in self._followers.get(decision_id, ())]
+
     def stands(self, decision_id: str) -> bool:
         """Tell whether a decision is its site's answer now."""
         made = self._decisions.get(decision_id)
@@ -73,12 +78,12 @@ class LedgerState:
 
     @property
     def decided(self) -> int:
-        """Number of answered sites."""
-        return len(self._by_site)
+        """Number of answered sites, those left out that follow the answer of another one."""
+        return self._counts.total()
 
     @property
     def counts(self) -> Mapping[Answer, int]:
-        """Number of answered sites by answer; every answer is a key."""
+        """Number of answered sites by answer, as in `decided`; every answer is a key."""
         return {answer: self._counts[answer] for answer in Answer}
 
     def last_undoable(self) -> Decision | None:
@@ -196,6 +201,8 @@ def _made(state: LedgerState, decision: Decision) -> None:
     state._decisions[decision.id] = decision
     if decision.decider is Decider.PERSON:
         state._redo.clear()
+    if decision.follows is not None:
+        state._followers.setdefault(decision.follows, []).append(decision.id)
     _stand(state, decision)
 
 
@@ -213,6 +220,8 @@ def _withdrawn(state: LedgerState, decision_id: str) -> None:
     _remove(state._undo, decision_id)
     if decision.decider is Decider.PERSON:
         state._redo[decision_id] = None
+    for follower in state._followers.get(decision_id, ()):
+        _withdrawn(state, follower)
 
 
 def _restored(state: LedgerState, decision_id: str) -> None:
@@ -221,6 +230,8 @@ def _restored(state: LedgerState, decision_id: str) -> None:
         return
     _remove(state._redo, decision_id)
     _stand(state, decision)
+    for follower in state._followers.get(decision_id, ()):
+        _restored(state, follower)
 
 
 def _stand(state: LedgerState, decision: Decision) -> None:
@@ -234,7 +245,7 @@ def _stand(state: LedgerState, decision: Decision) -> None:
 
 def _recount(state: LedgerState, site_id: str, change: int) -> None:
     standing = state.decision(site_id)
-    if standing is not None:
+    if standing is not None and standing.follows is None:
         state._counts[standing.answer] += change
 
 

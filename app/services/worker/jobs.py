@@ -11,6 +11,8 @@ from app.services.opening import open_session
 from app.services.panel import Panel, judge_batches
 from app.services.worker.messages import (
     Changed,
+    CheckRoots,
+    FindRoots,
     JobDone,
     JobProgress,
     JudgeReady,
@@ -18,6 +20,7 @@ from app.services.worker.messages import (
     Looked,
     Reply,
 )
+from app.services.worker.roots import found_roots, replaced_roots
 from connectome.errors import ProofdeskError
 from connectome.opening import open_datastack
 from proofreading.sites import Partner, Site
@@ -83,6 +86,20 @@ class Shop:
             self.send(JobProgress("judge", f"judging · {counts.judged:,}", min(fraction, 1.0)))
             yield
         self.send(JobDone("judge", f"{self._session.catalogue.counts().judged:,} sites judged"))
+
+    def roots(self, command: CheckRoots | FindRoots) -> Iterator[None]:
+        """Tell which roots are current, or which root holds what now; a step is one batch."""
+        graph = self._datastack.graph
+        if graph is None:
+            return  # Nothing ever changes in a flat segmentation.
+        replies: Iterator[Reply]
+        if isinstance(command, CheckRoots):
+            replies = replaced_roots(graph, command)
+        else:
+            replies = found_roots(graph, self._session.catalogue, command)
+        for reply in replies:
+            self.send(reply)
+            yield
 
     def look(self, look: Look) -> None:
         """Judge one site if that is still to be done, then make its pictures."""

@@ -10,14 +10,17 @@ import os
 import queue
 import threading
 from collections.abc import Iterator
+from itertools import chain
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.services.worker.messages import (
     Cancel,
+    CheckRoots,
     Command,
     Detect,
+    FindRoots,
     JobDone,
     JobFailed,
     JudgeAll,
@@ -109,6 +112,9 @@ class _Loop:
                 self._jobs.setdefault("detect", self._shop.detect())
             case JudgeAll():
                 self._jobs.setdefault("judge", self._shop.judge_all(again=command.again))
+            case CheckRoots() | FindRoots():
+                waiting = self._jobs.get("roots", iter(()))
+                self._jobs["roots"] = chain(waiting, self._shop.roots(command))
             case Cancel():
                 if self._jobs.pop(command.job, None) is not None:
                     self._shop.send(JobDone(command.job, "cancelled"))

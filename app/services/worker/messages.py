@@ -11,8 +11,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Cancel",
     "Changed",
+    "CheckRoots",
     "Command",
     "Detect",
+    "FindRoots",
     "JobDone",
     "JobFailed",
     "JobProgress",
@@ -21,6 +23,8 @@ __all__ = [
     "Look",
     "Looked",
     "Reply",
+    "RootsFound",
+    "RootsReplaced",
     "Stop",
 ]
 
@@ -48,6 +52,20 @@ class Look:
     partner_index: int
     generation: int
     urgent: bool = True
+
+
+@dataclass(frozen=True)
+class CheckRoots:
+    """Tell which of these roots are no longer current."""
+
+    roots: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FindRoots:
+    """Look up the present roots of everything that these sites name."""
+
+    site_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -114,5 +132,22 @@ class Looked:
     message: str = ""
 
 
-Command = Detect | JudgeAll | Look | Cancel | Stop
-Reply = JobProgress | JobDone | JobFailed | JudgeReady | Changed | Looked
+@dataclass(frozen=True)
+class RootsReplaced:
+    """These roots are no longer current: somebody edited them."""
+
+    roots: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class RootsFound:
+    """The present roots of the supervoxels that some sites name."""
+
+    site_ids: tuple[str, ...]
+    roots: dict[int, int]
+
+
+Command = Detect | JudgeAll | Look | CheckRoots | FindRoots | Cancel | Stop
+Reply = (
+    JobProgress | JobDone | JobFailed | JudgeReady | Changed | Looked | RootsReplaced | RootsFound
+)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from app.services.model import (
     Current,
     EditList,
+    Hidden,
     Job,
     JudgeStatus,
     LastAnswer,
@@ -26,7 +27,7 @@ from app.services.model import (
     SecondLook,
     Snapshot,
 )
-from app.services.queue import Queue, row_of
+from app.services.queue import Queue, Sight, row_of
 from proofreading.decisions import Answer
 from proofreading.sites import Partner, Site, SiteKind
 from proofreading.verdicts import Provenance, Task, Verdict
@@ -154,6 +155,8 @@ class FakeWorkbench:
         self.error: Exception | None = None
         self.changes: dict[str, object] = {}
         self.site_changes: dict[str, object] = {}
+        self.limit = 0.0
+        self.showing_all = False
         self._listeners: list[Callable[[], None]] = []
         self.queue.add(self.row(site) for site in self.sites.values())
         if count:
@@ -194,6 +197,12 @@ class FakeWorkbench:
             can_undo=bool(self.answers),
             can_redo=False,
             notices=(),
+            hidden=Hidden(
+                self.queue.count(Sight.LOW),
+                self.queue.count(Sight.SAME),
+                0.0 if self.showing_all else self.limit,
+                self.limit,
+            ),
         )
         return replace(made, **self.changes)  # type: ignore[arg-type]
 
@@ -261,6 +270,17 @@ class FakeWorkbench:
 
     def previous(self) -> None:
         self._say("previous")
+
+    def hide_below(self, limit: float) -> None:
+        self.queue.hide_below(limit)
+        self.limit = limit
+        self.tell()
+
+    def toggle_improbable(self) -> None:
+        self._say("improbable")
+        self.showing_all = not self.showing_all
+        self.queue.hide_below(0.0 if self.showing_all else self.limit)
+        self.tell()
 
     def start_detection(self) -> None:
         self._say("detect")

@@ -9,6 +9,7 @@ from PyQt6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
 from app.services.model import Phase, QueueRow
+from app.services.queue import Sight
 from app.ui.queue_dock import FOLDED_WIDTH
 from app.ui.queue_model import ROW_ROLE, Column, QueueModel
 from app.ui.theme import COLOR_A, COLOR_B, theme
@@ -16,7 +17,7 @@ from app.ui.widgets import short_id, tail_id
 from app.ui.window import MainWindow
 from proofreading.sites import SiteKind
 from tests.qt.ui.fakes import FakeWorkbench
-from tests.qt.ui.pointer import click
+from tests.qt.ui.pointer import click, send
 
 
 class CountingQueue:
@@ -169,7 +170,7 @@ def test_filter_narrows_and_an_empty_result_says_so(
 ) -> None:
     dock = window.queue
     dock.filter.setText("junction")
-    qtbot.waitUntil(lambda: dock.model.rowCount() == len(bench.queue) < 60)
+    qtbot.waitUntil(lambda: dock.model.rowCount() == len(bench.queue) <= 10)
     assert all(bench.queue.row(i).kind is SiteKind.JUNCTION for i in range(len(bench.queue)))
     dock.filter.setText("nothing like this")
     qtbot.waitUntil(dock.message.isVisible)
@@ -224,3 +225,29 @@ def test_a_person_s_choice_of_folding_is_kept(window: MainWindow, qtbot: QtBot) 
     assert window.queue.folded
     window.resize(1700, 1000)
     assert window.queue.folded
+
+
+def test_improbable_sites_are_out_of_sight_until_asked_for(
+    window: MainWindow, bench: FakeWorkbench, qtbot: QtBot
+) -> None:
+    before = len(bench.queue)
+    bench.hide_below(0.3)
+    qtbot.waitUntil(lambda: window.queue.model.rowCount() == len(bench.queue) < before)
+    hidden = bench.queue.count(Sight.LOW)
+    assert window.queue.hidden.word == f"{hidden} below 0.3 hidden"
+    assert window.queue.hidden.isVisible()
+    window.queue.hidden.click()
+    qtbot.waitUntil(lambda: window.queue.hidden.word == "hide those below 0.3")
+    assert window.queue.model.rowCount() == bench.queue.total
+    send(window, Qt.Key.Key_I)
+    qtbot.waitUntil(lambda: window.queue.model.rowCount() < bench.queue.total)
+    assert bench.calls == ["improbable", "improbable"]
+
+
+def test_when_only_improbable_sites_are_left_the_queue_offers_them(
+    window: MainWindow, bench: FakeWorkbench, qtbot: QtBot
+) -> None:
+    bench.queue.set_filter("contact")
+    bench.hide_below(1.0)
+    qtbot.waitUntil(window.queue.message.isVisible)
+    assert window.queue.message.text == "Only improbable sites are left."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from copy import deepcopy
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -196,7 +197,7 @@ def test_undo_and_redo_without_limit(decisions: list[DecisionMade]) -> None:
         while ledger.undo() is not None:
             undone += 1
         assert ledger.state.last_undoable() is None
-        assert all(d.decider is Decider.AUTOMATIC for d in ledger.state.decisions())
+        assert not any(d.decider is Decider.PERSON for d in ledger.state.decisions())
         for _ in range(undone):
             assert ledger.redo() is not None
         assert ledger.redo() is None
@@ -280,3 +281,23 @@ def test_undoing_fifty_thousand_answers_stays_quick() -> None:
         assert newest is not None
         state = apply(state, Entry(2 * len(events) - number, START, DecisionWithdrawn(newest.id)))
     assert state.decided == 0
+
+
+def test_followers_stand_and_fall_with_the_answer_they_follow(tmp_path: Path) -> None:
+    with Ledger.open(tmp_path / "l.sqlite") as ledger:
+        leader = a_decision(1, site=1)
+        follower = replace(a_decision(2, site=2), decider=Decider.SAME_QUESTION, follows=leader.id)
+        ledger.append_all([DecisionMade(leader), DecisionMade(follower)])
+        state = ledger.state
+        assert state.followers(leader.id) == [follower.site_id]
+        assert (state.decided, len(state.decisions())) == (1, 2)
+        assert state.last_undoable() == leader
+        assert ledger.undo() == leader
+        assert state.decisions() == []
+        assert ledger.redo() == leader
+        assert state.decision(follower.site_id) == follower
+        own = a_decision(3, site=2)
+        ledger.append(DecisionMade(own))
+        assert (state.decided, state.last_undoable()) == (2, own)
+        ledger.undo()
+        assert state.decision(follower.site_id) == follower
