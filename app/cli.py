@@ -14,6 +14,7 @@ from app.commands.bench import bench
 from app.commands.common import Datastack, Json, SessionFolder, show
 from app.commands.dataset import dataset_app
 from app.commands.evaluate import evaluate_app
+from app.commands.models import models_app
 from app.commands.quality import evidence, evidence_check, report, triage
 from app.commands.simulate import simulate
 from app.commands.train import train_app
@@ -43,6 +44,7 @@ A first look: `proofdesk demo`. Headless: `ingest`, `detect`, `judge`, `decide`,
 app.add_typer(train_app, name="train")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(dataset_app, name="dataset")
+app.add_typer(models_app, name="models")
 
 Volume = "FILE[:key]: .npy, .npz, .h5, .zarr, TIFF or precomputed; zyx."
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from connectome.errors import ModelError
 from inference.judges.vlm.protocol import Load
+from inference.models.hub_store import pulled_folder
 from inference.models.manifest import (
     Calibration,
     LanguageContract,
@@ -225,7 +226,9 @@ def uncalibrated() -> Calibration:
 
 
 def _base(base: str, folder: Path) -> str:
-    return str((folder / base).resolve()) if base.startswith(("./", "../")) else base
+    if base.startswith(("./", "../")):
+        return str((folder / base).resolve())
+    return str(pulled_folder(base) or base)
 
 
 def _copied(adapter: Path, folder: Path) -> str:

@@ -14,6 +14,7 @@ import torch
 
 from connectome.errors import ModelError
 from inference.judges.vlm.encoding import Encoder
+from inference.models.hub_store import pulled_folder
 
 __all__ = ["LoadSettings", "LoadedModel", "load_model", "unload"]
 
@@ -25,7 +26,7 @@ class LoadSettings:
     Parameters
     ----------
     model : str
-        A folder, or an id of the hub whose files are in the local cache.
+        A folder, or an id of the hub: pulled, or with its files in the hub's own cache.
     adapter : Path or None
         A LoRA adapter's folder.
     device : str
@@ -67,10 +68,11 @@ def load_model(settings: LoadSettings) -> LoadedModel:
 
     device = _device(settings)
     with _translated(settings):
-        tokenizer = AutoTokenizer.from_pretrained(settings.model, local_files_only=True)
-        images = Qwen2VLImageProcessorPil.from_pretrained(settings.model, local_files_only=True)
+        where = str(pulled_folder(settings.model) or settings.model)
+        tokenizer = AutoTokenizer.from_pretrained(where, local_files_only=True)
+        images = Qwen2VLImageProcessorPil.from_pretrained(where, local_files_only=True)
         network: Any = Network.from_pretrained(
-            settings.model, local_files_only=True, **_precision(settings, device)
+            where, local_files_only=True, **_precision(settings, device)
         )
         if settings.adapter is not None:
             from peft import PeftModel
