@@ -15,7 +15,8 @@ from app.commands.common import Datastack, Json, SessionFolder, show
 from app.commands.dataset import dataset_app
 from app.commands.evaluate import evaluate_app
 from app.commands.models import models_app
-from app.commands.quality import evidence, evidence_check, report, triage
+from app.commands.quality import evidence, evidence_check, gold, report, sampling, triage
+from app.commands.recover import recover
 from app.commands.simulate import simulate
 from app.commands.train import train_app
 from app.console import console, progress_bar, show_error, table, to_json
@@ -456,6 +457,9 @@ app.command()(triage)
 app.command()(report)
 app.command()(evidence)
 app.command("evidence-check")(evidence_check)
+app.command()(sampling)
+app.command()(gold)
+app.command()(recover)
 app.command()(bench)
 
 

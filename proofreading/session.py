@@ -27,6 +27,7 @@ from connectome.errors import SessionError
 from proofreading.catalogue import Catalogue
 from proofreading.files import create_atomically, storage_errors, write_atomically
 from proofreading.ledger.codec import from_plain, to_plain
+from proofreading.ledger.copy import Header
 from proofreading.ledger.events import SessionStarted
 from proofreading.ledger.store import Ledger
 from proofreading.session_lock import OwnerLock, person
@@ -76,6 +77,7 @@ class Session(Closing):
         create: bool = True,
         read_only: bool = False,
         role: Role = "writer",
+        copies: Path | None = None,
     ) -> Self:
         """Open a session folder, made new if it does not exist.
 
@@ -93,6 +95,8 @@ class Session(Closing):
         role : {"writer", "worker"}
             The writer (a window, ``decide``, ``export``) is alone and may add events. Workers
             (``detect``, ``judge``) add to the catalogue beside it and only read the ledger.
+        copies : Path, optional
+            Folder, best on another disk, for a second copy of the ledger.
 
         Raises
         ------
@@ -121,6 +125,9 @@ class Session(Closing):
             catalogue = Catalogue.open(folder / "catalogue.sqlite", read_only=read_only)
             undo.callback(catalogue.close)
             session = cls(folder, info, ledger, catalogue, lock)
+            if lock is not None and copies is not None:
+                header = Header(info.id, str(folder), dict(to_plain(info)))
+                ledger.keep_copy(copies / f"{info.id}.jsonl", header)
             if lock is not None:
                 ledger.append(SessionStarted(person(), socket.gethostname(), _program_version()))
             undo.pop_all()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.services.settings import data_folder, demo_folder
+from app.services.settings import copies_folder, data_folder, demo_folder
 from connectome.errors import SessionError
 from proofreading.session import Role, Session, read_info
 
@@ -19,10 +19,14 @@ __all__ = ["Opened", "open_session", "resolve", "session_for"]
 
 @dataclass(frozen=True)
 class Opened:
-    """A session folder (perhaps not made yet) and the address of its datastack."""
+    """A session folder (perhaps not made yet) and the address of its datastack.
+
+    `models` are ids or folders of models to use besides those that the session names.
+    """
 
     session: Path
     address: str
+    models: tuple[str, ...] = ()
 
 
 def resolve(target: str | None, session: Path | None = None) -> Opened:
@@ -69,11 +73,16 @@ def open_session(
         If the folder is no session, belongs to another datastack, is newer than this
         program, or another window holds it.
     """
+    copies = copies_folder()
     if datastack is None:
-        return Session.open(folder, create=False, role=role)
+        return Session.open(folder, create=False, role=role, copies=copies)
     folder.parent.mkdir(parents=True, exist_ok=True)
     return Session.open(
-        folder, datastack_name=datastack.name, datastack_address=datastack.address, role=role
+        folder,
+        datastack_name=datastack.name,
+        datastack_address=datastack.address,
+        role=role,
+        copies=copies,
     )
 
 

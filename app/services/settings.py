@@ -12,7 +12,7 @@ from platformdirs import user_data_path
 
 from connectome.errors import StorageError
 
-__all__ = ["data_folder", "demo_folder"]
+__all__ = ["copies_folder", "data_folder", "demo_folder"]
 
 
 def data_folder() -> Path:
@@ -28,6 +28,11 @@ def data_folder() -> Path:
     chosen = os.environ.get("PROOFDESK_HOME")
     folder = Path(chosen) if chosen else user_data_path("proofdesk", appauthor=False)
     return _made(folder)
+
+
+def copies_folder() -> Path:
+    """Return the folder of the second copies of ledgers."""
+    return _made(data_folder() / "copies")
 
 
 def demo_folder() -> Path:

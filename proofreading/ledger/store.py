@@ -12,6 +12,7 @@ from connectome.closing import Closing
 from connectome.errors import SessionError
 from proofreading.decisions import Decision
 from proofreading.ledger.codec import decode_event, encode_event
+from proofreading.ledger.copy import Header, LedgerCopy, Row
 from proofreading.ledger.database import (
     closing_on_error,
     connect,
@@ -62,6 +63,7 @@ class Ledger(Closing):
         self._lock = threading.RLock()
         self._state = LedgerState()
         self._newer = False
+        self._copy: LedgerCopy | None = None
         self._db = connect(path, read_only=read_only)
         with closing_on_error(self._db):
             self._prepare()
@@ -146,16 +148,40 @@ class Ledger(Closing):
 
     def events(self, after: int = 0) -> Iterator[Entry]:
         """Yield the events whose number is greater than ``after``, in order."""
+        for number, at, kind, body in self.rows(after):
+            event = decode_event(kind, body, newer=self._newer)
+            yield Entry(number, datetime.fromisoformat(at), event)
+
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        """Yield the events as the table has them, in order."""
         while rows := self._page(after):
-            for number, at, kind, body in rows:
-                event = decode_event(kind, body, newer=self._newer)
-                yield Entry(number, datetime.fromisoformat(at), event)
-                after = number
+            yield from rows
+            after = rows[-1][0]
+
+    def keep_copy(self, path: Path, header: Header) -> None:
+        """Write every event, past and to come, to a second place too.
+
+        Raises
+        ------
+        SessionError
+            If the copy knows events that this ledger has lost.
+        StorageError
+            If the copy cannot be written.
+        """
+        with self._lock:
+            self._copy = LedgerCopy(path, header, self.rows())
+
+    @property
+    def copy_problem(self) -> str:
+        """Why the second copy is not written any more; empty while it is."""
+        return "" if self._copy is None else self._copy.problem
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
         with self._lock:
             self._db.close()
+            if self._copy is not None:
+                self._copy.close()
 
     def _append(
         self, events: list[Event], only_if: Callable[[LedgerState], bool] | None
@@ -171,6 +197,11 @@ class Ledger(Closing):
                 if only_if is not None and not only_if(self._state):
                     return []
                 entries = self._insert(events, rows)
+            if self._copy is not None:
+                self._copy.add(
+                    (entry.number, entry.at.isoformat(), kind, body)
+                    for entry, (kind, body) in zip(entries, rows, strict=True)
+                )
             # Folded only after the commit: the state never runs ahead of the disk.
             for entry in entries:
                 self._state = apply(self._state, entry)
@@ -185,7 +216,7 @@ class Ledger(Closing):
         )
         return [Entry(first + i, at, event) for i, event in enumerate(events)]
 
-    def _page(self, after: int, size: int = 2000) -> list[tuple[int, str, str, str]]:
+    def _page(self, after: int, size: int = 2000) -> list[Row]:
         with self._lock, translated(self.path):
             return self._db.execute(
                 "SELECT number, at, kind, body FROM events WHERE number > ? "
@@ -209,6 +240,24 @@ class Ledger(Closing):
             elif version < SCHEMA_VERSION:
                 # The tables are the same; only an older program must not write here any more.
                 set_schema_version(self._db, SCHEMA_VERSION)
+
+    @classmethod
+    def rebuilt(cls, path: Path, rows: Iterable[Row]) -> Self:
+        """Return a new ledger with these events, all of them or none.
+
+        Raises
+        ------
+        SessionError
+            If there is a ledger already, or an event is not one.
+        """
+        if path.exists():
+            raise SessionError(f"{path} exists.", "Move it away first.")
+        made = cls(path)
+        with closing_on_error(made._db):
+            with translated(path), transaction(made._db):
+                made._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", rows)
+            made.refresh()
+        return made
 
     def _create(self) -> None:
         with transaction(self._db):
