@@ -47,6 +47,9 @@ def evaluate_split_error_correction(
         list[Path] | None,
         typer.Option(help="With --conditions: folder of other tissue (train.npz, as gala has it)."),
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="With --conditions: draw accuracy against scores (SVG).")
+    ] = None,
     answers: AnswersFile = None,
     report: ReportFile = None,
     as_json: Json = False,
@@ -63,6 +66,10 @@ def evaluate_split_error_correction(
         others=[load_gala_volume(folder) for folder in other or ()],
         say=_say(as_json=as_json),
     )
+    if plot is not None and found.conditions is not None:
+        from inference.evaluation.report import draw_conditions
+
+        draw_conditions(found.conditions, plot)
     _told(found, answers, report, as_json=as_json)
 
 

@@ -90,7 +90,7 @@ def answers_under(
     others: Sequence[TruthVolume] = (),
     *,
     conditions: Sequence[tuple[str, float]] = CONDITIONS,
-    most: int | None = 800,
+    most: int | None = 600,
     say: Callable[[str], None] | None = None,
 ) -> Answers:
     """Ask judges about a volume as recorded, about degraded copies, and about other volumes.

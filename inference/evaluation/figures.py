@@ -13,7 +13,7 @@ from inference.calibration import calibration_floor
 from inference.datasets.samples import Part
 from inference.evaluation.answers import AS_RECORDED, Answers
 from inference.evaluation.metrics import Difference, Figures, difference, measure
-from inference.evaluation.risk import TARGETS, LaneRow, lane_rows, told
+from inference.evaluation.risk import TARGETS, LaneRow, lane_rows, ranked, told
 from proofreading.verdicts import Task
 
 __all__ = [
@@ -159,7 +159,12 @@ def _plain_rows(answers: Answers, plain: Answers, resamples: int) -> Iterator[Re
     judge, source = plain.judge[0], plain.source[0]
     yield measured_row(plain, ALL, resamples, floor=True)
     by_body = measure(
-        told(plain), plain.truth, groups=plain.group, even=plain.even, resamples=resamples
+        told(plain),
+        plain.truth,
+        groups=plain.group,
+        even=plain.even,
+        rank=ranked(plain),
+        resamples=resamples,
     )
     yield ReportRow(judge, source, "all, drawn by body", by_body)
     if plain.unseen.any() and not plain.unseen.all():
@@ -175,7 +180,9 @@ def measured_row(
     part: Answers, group: str, resamples: int = 1000, *, floor: bool = False
 ) -> ReportRow:
     """Return the figures of some answers of one judge about one kind of question."""
-    figures = measure(told(part), part.truth, even=part.even, resamples=resamples)
+    figures = measure(
+        told(part), part.truth, even=part.even, rank=ranked(part), resamples=resamples
+    )
     lowest = calibration_floor(told(part)) if floor and figures.ece_15 is not None else None
     return ReportRow(part.judge[0], part.source[0], group, figures, lowest)
 
@@ -195,6 +202,7 @@ def difference_rows(answers: Answers, *, resamples: int = 1000) -> Iterator[Diff
                         told(two),
                         one.truth,
                         even=(one.even, two.even),
+                        rank=(ranked(one), ranked(two)),
                         resamples=resamples,
                     )
                     kept = {name: found[name] for name in _COMPARED}

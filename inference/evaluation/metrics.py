@@ -86,6 +86,7 @@ def measure(
     *,
     groups: NDArray[Any] | None = None,
     even: Probabilities | None = None,
+    rank: Probabilities | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Figures:
@@ -97,6 +98,8 @@ def measure(
         The same answers as they would be if yes and no were equally frequent: above 0.5
         they count as a yes in balanced accuracy, which weighs both alike. The
         probabilities themselves if None.
+    rank : ndarray, shape (n,), optional
+        What answers are ranked by where that is not their probability.
     groups : ndarray, shape (n,), optional
         What answers have in common, such as a true body: intervals are then over groups.
         Else they are over answers, drawn within each class.
@@ -105,7 +108,7 @@ def measure(
     if not 0 < positives < len(truth):
         return Figures(len(truth), positives, None, None, None)
     samples = draws(truth, groups, resamples=resamples, seed=seed)
-    found = intervals(_Answers(probability, truth, even).figures, len(truth), samples)
+    found = intervals(_Answers(probability, truth, even, rank).figures, len(truth), samples)
     first = {name: found.pop(name) for name in ("balanced_accuracy", "auc", "ece_15")}
     return Figures(len(truth), positives, **first, more=found)
 
@@ -116,6 +119,7 @@ def difference(
     truth: Truth,
     *,
     even: tuple[Probabilities, Probabilities] | None = None,
+    rank: tuple[Probabilities, Probabilities] | None = None,
     groups: NDArray[Any] | None = None,
     resamples: int = 1000,
     seed: int = 0,
@@ -123,10 +127,13 @@ def difference(
     """Return every figure of one judge less that of another, drawing both samples alike.
 
     Both judged the same answers, so what is hard for both does not widen the interval.
-    What is ``even`` and what ``groups`` are, `measure` says.
+    What is ``even``, ``rank`` and what ``groups`` are, `measure` says.
     """
-    evens = even or (one, other)
-    judges = _Answers(one, truth, evens[0]), _Answers(other, truth, evens[1])
+    evens, ranks = even or (one, other), rank or (one, other)
+    judges = (
+        _Answers(one, truth, evens[0], ranks[0]),
+        _Answers(other, truth, evens[1], ranks[1]),
+    )
 
     def apart(weights: Weights) -> dict[str, float]:
         first, second = (judge.figures(weights) for judge in judges)
@@ -152,20 +159,26 @@ class _Answers:
     """Answers sorted and binned once, to be measured under many weights."""
 
     def __init__(
-        self, probability: Probabilities, truth: Truth, even: Probabilities | None = None
+        self,
+        probability: Probabilities,
+        truth: Truth,
+        even: Probabilities | None = None,
+        rank: Probabilities | None = None,
     ) -> None:
-        order = np.argsort(-probability, kind="stable")
+        by = probability if rank is None else rank
+        order = np.argsort(-by, kind="stable")
         self._order = order
         self._yes = truth[order].astype(np.float64)
-        ranked = probability[order]
-        # Equal probabilities cannot be told apart by any threshold.
-        self._ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+        said = probability[order]
+        # Equal scores cannot be told apart by any threshold.
+        self._ends = np.append(np.flatnonzero(np.diff(by[order])), len(order) - 1)
         self._called = (probability if even is None else even)[order] > 0.5
-        self._gap = ranked - self._yes
-        right = np.where(truth[order], ranked, 1 - ranked)
+        self._gap = said - self._yes
+        right = np.where(truth[order], said, 1 - said)
         self._surprise = -np.log(np.maximum(right, 1e-12))
-        self._wide = np.minimum((ranked * _BINS).astype(np.int64), _BINS - 1)
-        self._even = np.arange(len(ranked)) * _BINS // len(ranked)
+        self._wide = np.minimum((said * _BINS).astype(np.int64), _BINS - 1)
+        place = np.argsort(np.argsort(-said, kind="stable"), kind="stable")
+        self._even = place * _BINS // len(said)
 
     def figures(self, weights: Weights) -> dict[str, float]:
         w = weights[self._order]

@@ -18,10 +18,10 @@ from inference.evaluation.metrics import measure
 from inference.evaluation.page import cell, figure_cell, page, paragraph, section, table
 from inference.evaluation.plots import Drawn, condition_plot, curve_plots
 from inference.evaluation.report_lanes import lanes_chapter
-from inference.evaluation.risk import told
+from inference.evaluation.risk import ranked, told
 from proofreading.verdicts import Task
 
-__all__ = ["PEOPLE", "ReportFacts", "write_report"]
+__all__ = ["PEOPLE", "ReportFacts", "draw_conditions", "write_report"]
 
 PEOPLE: Mapping[str, float] = {
     Task.SPLIT_ERROR_IDENTIFICATION.value: 0.581,
@@ -84,9 +84,25 @@ def write_report(
         If matplotlib is not installed.
     """
     known = facts or ReportFacts()
-    parts = list(_parts(answers, known, conditions, resamples))
+    _write(page(known.title, list(_parts(answers, known, conditions, resamples))), out)
+
+
+def draw_conditions(conditions: Answers, out: Path) -> None:
+    """Write the plot of accuracy against out-of-distribution scores as SVG.
+
+    Raises
+    ------
+    StorageError
+        If the file cannot be written.
+    MissingPackageError
+        If matplotlib is not installed.
+    """
+    _write(condition_plot(condition_rows(conditions, resamples=300)), out)
+
+
+def _write(text: str, out: Path) -> None:
     try:
-        out.write_text(page(known.title, parts), encoding="utf-8", newline="\n")
+        out.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise StorageError(
             f"The report {out} cannot be written.", "Name a file that can be written."
@@ -285,7 +301,14 @@ def _provenance(answers: Answers, facts: ReportFacts) -> Iterator[str]:
 
 def _figures(part: Answers, resamples: int, *, by_body: bool = False) -> list[str]:
     groups = part.group if by_body else None
-    found = measure(told(part), part.truth, groups=groups, even=part.even, resamples=resamples)
+    found = measure(
+        told(part),
+        part.truth,
+        groups=groups,
+        even=part.even,
+        rank=ranked(part),
+        resamples=resamples,
+    )
     more = found.more
     lowest = "–"
     if found.ece_15 is not None:

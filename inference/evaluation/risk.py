@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from inference.datasets.samples import Part
 from inference.evaluation.answers import Answers
 from inference.evaluation.lanes import Audit, Lanes, audit, lanes
+from inference.features.site_spec import SITE_TASKS
 
-__all__ = ["TARGETS", "LaneRow", "RiskCurve", "lane_rows", "risk_curve", "told"]
+__all__ = ["TARGETS", "LaneRow", "RiskCurve", "lane_rows", "ranked", "risk_curve", "told"]
 
 TARGETS = (0.01, 0.02, 0.05)
 """Errors for which lanes are reported."""
@@ -43,6 +44,16 @@ class RiskCurve:
 def told(answers: Answers) -> NDArray[np.float64]:
     """Return the chances (n,) a person is shown: candidates with the candidates' share of yes."""
     return np.where(answers.source == "automatic", answers.shown, answers.probability)
+
+
+def ranked(answers: Answers) -> NDArray[np.float64]:
+    """Return what answers (n,) are ranked by when those of several models are pooled.
+
+    Pairs are all that there are, and ranked by the chance that is told. How many sites
+    are a no is how many were drawn, which differs from block to block: those are ranked
+    by the chance at even odds, which each model's own share of yes does not move.
+    """
+    return np.where(np.isin(answers.task, SITE_TASKS), answers.even, told(answers))
 
 
 def lane_rows(answers: Answers, target_error: float) -> list[LaneRow]:

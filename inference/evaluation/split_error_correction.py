@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from connectome.errors import ModelError
+from inference.datasets.folds import PROTOCOL_FOLDS
 from inference.datasets.volumes import TruthVolume, load_truth_volume
 from inference.evaluation.answers import Answers
 from inference.evaluation.conditions import answers_under
@@ -92,7 +93,7 @@ def evaluate_pairs(
     answers = Answers.concatenated(parts)
     kept = [not judge.startswith(_CONTROL) for judge in answers.judge.tolist()]
     judged = answers.rows(np.array(kept, np.bool_))
-    used = [s for s in asked if s.condition is None and s.judge != ONE_LOOK]
+    used = [s for s in asked if s.condition is None and s.judge != ONE_LOOK and _published(s)]
     return EvaluationReport(
         task=Task.SPLIT_ERROR_CORRECTION,
         dataset=volume.name,
@@ -106,6 +107,11 @@ def evaluate_pairs(
         baselines=BASELINES,
         conditions=answers_under(questions, used, others, say=tell) if conditions else None,
     )
+
+
+def _published(scorer: Scorer) -> bool:
+    """Tell whether answers of a model's fold stand in published figures."""
+    return scorer.manifest.training.fold in PROTOCOL_FOLDS
 
 
 def _judges(folders: Sequence[ModelFolder], threads: int | None) -> list[Scorer]:

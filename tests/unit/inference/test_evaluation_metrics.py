@@ -99,3 +99,19 @@ def test_one_class_has_no_figures() -> None:
     found = measure(np.array([0.1, 0.9]), np.array([False, False]))
     assert found.auc is None
     assert found.more == {}
+
+
+def test_answers_may_be_ranked_by_something_else() -> None:
+    """Two models whose shares of yes differ: each ranks perfectly, their chances do not."""
+    truth = np.array([True, False, True, False])
+    chance = np.array([0.3, 0.1, 0.9, 0.6])
+    rank = np.array([0.8, 0.2, 0.8, 0.2])
+    plain, ranked = (measure(chance, truth, rank=by, resamples=5) for by in (None, rank))
+    assert plain.auc is not None
+    assert ranked.auc is not None
+    assert (plain.auc.value, ranked.auc.value) == (0.75, 1.0)
+    assert plain.ece_15 == ranked.ece_15
+    assert plain.more["adaptive_ece_15"] == ranked.more["adaptive_ece_15"]
+    found = difference(chance, chance, truth, rank=(rank, chance), resamples=5)
+    assert found["auc"].figure.value == 0.25
+    assert found["brier"].figure.value == 0.0
