@@ -11,7 +11,7 @@ from app.commands.common import Json, SessionFolder, show
 from app.console import progress_bar
 from connectome.errors import InputError
 
-__all__ = ["evidence", "evidence_check", "report", "triage"]
+__all__ = ["evidence", "evidence_check", "gold", "report", "sampling", "triage"]
 
 
 def triage(
@@ -67,3 +67,48 @@ def evidence_check(
     checked = check_bundle(bundle)
     show("Intact" if checked.intact else "Not as it was written", checked, as_json=as_json)
     raise typer.Exit(0 if checked.intact else 2)
+
+
+def sampling(
+    session: SessionFolder,
+    blind: Annotated[
+        float | None, typer.Option(help="Share of sites whose verdict is hidden at first.")
+    ] = None,
+    audit: Annotated[
+        float | None, typer.Option(help="Share of the automatic lane that a person looks at.")
+    ] = None,
+    gold: Annotated[
+        float | None, typer.Option(help="Share of the sites with known answers to mix in.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Draws other sites.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Set how much of the work measures the work; without options, tell how it is set."""
+    from app.services.sampling import choose_sampling
+
+    chosen = choose_sampling(session, blind=blind, audit=audit, gold=gold, seed=seed)
+    show("Sampling", chosen, as_json=as_json)
+
+
+def gold(
+    session: SessionFolder,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="CSV: site, answer, partner_supervoxel.")
+    ] = None,
+    from_truth: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="N random pairs, by the datastack's truth.", min=1),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="--from-truth: which pairs.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Add sites whose right answer is known, to be mixed in and to measure the person by."""
+    from app.services.sampling import add_gold, add_gold_from_truth
+
+    if file is not None and from_truth is None:
+        added = add_gold(session, file)
+    elif file is None and from_truth is not None:
+        added = add_gold_from_truth(session, from_truth, seed=seed)
+    else:
+        raise InputError("Say where the answers are from.", "Give a file, or --from-truth N.")
+    show("Known answers added", added, as_json=as_json)
