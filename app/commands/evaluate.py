@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.commands.common import DataFolder, Json
+from app.commands.evaluate_vlm import evaluate_vlm_
 from app.console import console, to_json
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate_app"]
 
 evaluate_app = typer.Typer(no_args_is_help=True, help="Measure judges on blocks they never saw.")
+evaluate_app.command("vlm")(evaluate_vlm_)
 
 AnswersFile = Annotated[Path | None, typer.Option(help="Write every answer as Parquet here.")]
 ReportFile = Annotated[

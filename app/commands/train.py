@@ -155,6 +155,7 @@ def train_vlm_(
 ) -> None:
     """Train an adapter of a vision-language model; an interrupted run goes on."""
     from connectome.opening import open_datastack
+    from inference.judges.vlm.stored import Showing
     from inference.training.vlm.material import Asking, read_rationales
     from inference.training.vlm.run import VlmTraining
     from inference.training.vlm.specs import Pictured, spec_for, target_named
@@ -182,7 +183,7 @@ def train_vlm_(
             four_bit=four_bit,
             device=device,
         )
-        asking = Asking(spec, cache or out / "pictures", most, reasons, sha256)
+        asking = Asking(Showing(spec, cache or out / "pictures", most), reasons, sha256)
         say = _say(as_json=as_json)
         _told(train_vlm(data, opened, out, asking, settings, say), as_json=as_json)
     finally:

@@ -20,6 +20,7 @@ from inference.datasets.store import Dataset, Row, write_dataset
 from inference.judges.registry import site_judge
 from inference.judges.vlm.folder import LanguageSpec
 from inference.judges.vlm.judge import VlmJudge
+from inference.judges.vlm.stored import Showing
 from inference.models.registry import find_model
 from inference.training.vlm.examples import Target
 from inference.training.vlm.material import Asking, examples_of, read_rationales
@@ -63,7 +64,7 @@ def _sample(number: int, label: bool, segments: tuple[int, ...], **more: object)
     )
 
 
-def _dataset(folder: Path, *, reasons: bool = False) -> Path:
+def toy_dataset(folder: Path, *, reasons: bool = False) -> Path:
     """Write six questions to train on, four to validate on and two to test with."""
     rows = []
     for number in range(12):
@@ -81,13 +82,17 @@ def _asking(base: str, cache: Path, *, analysis: bool = False) -> Asking:
     spec = LanguageSpec(
         TASK, base, SMALL_VIEWS, SMALL_EM, analysis=analysis, most_tokens=12, device="cpu"
     )
-    return Asking(spec, cache, views=FlatViews())
+    return Asking(Showing(spec, cache, views=FlatViews()))
+
+
+def _with(asking: Asking, **changes: object) -> Asking:
+    return replace(asking, showing=replace(asking.showing, **changes))  # type: ignore[arg-type]
 
 
 def test_a_trained_folder_is_a_judge_and_says_what_it_was_made_of(
     base: str, stack: ArrayDatastack, tmp_path: Path
 ) -> None:
-    data = _dataset(tmp_path / "data")
+    data = toy_dataset(tmp_path / "data")
     told: list[str] = []
     asking = _asking(base, tmp_path / "pictures")
     made = train_vlm(data, stack, tmp_path / "out", asking, SETTINGS, told.append)
@@ -115,7 +120,7 @@ def test_a_trained_folder_is_a_judge_and_says_what_it_was_made_of(
 def test_it_goes_on_where_it_was_cut_off_and_draws_nothing_twice(
     base: str, stack: ArrayDatastack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = _dataset(tmp_path / "data")
+    data = toy_dataset(tmp_path / "data")
     asking = _asking(base, tmp_path / "pictures")
     whole = train_vlm(data, stack, tmp_path / "whole", asking, SETTINGS)
 
@@ -138,7 +143,7 @@ def test_it_goes_on_where_it_was_cut_off_and_draws_nothing_twice(
         def draw(self, surfaces: object, spec: object) -> dict[str, np.ndarray]:
             raise AssertionError
 
-    again = train_vlm(data, stack, tmp_path / "cut", replace(asking, views=Nothing()), SETTINGS)
+    again = train_vlm(data, stack, tmp_path / "cut", _with(asking, views=Nothing()), SETTINGS)
     assert again.manifest.sha256 == whole.manifest.sha256
     assert again.manifest.id == whole.manifest.id
 
@@ -146,12 +151,12 @@ def test_it_goes_on_where_it_was_cut_off_and_draws_nothing_twice(
 def test_other_pictures_or_data_are_another_run(
     base: str, stack: ArrayDatastack, tmp_path: Path
 ) -> None:
-    data = _dataset(tmp_path / "data")
+    data = toy_dataset(tmp_path / "data")
     asking = _asking(base, tmp_path / "pictures")
     train_vlm(data, stack, tmp_path / "out", asking, SETTINGS)
     wider = replace(asking.spec, render=replace(SMALL_VIEWS, half_extent_nm=250.0))
     with pytest.raises(StorageError, match="other settings or data"):
-        train_vlm(data, stack, tmp_path / "out", replace(asking, spec=wider), SETTINGS)
+        train_vlm(data, stack, tmp_path / "out", _with(asking, spec=wider), SETTINGS)
 
 
 def test_what_cannot_be_shown_is_left_out_and_counted(
@@ -159,7 +164,7 @@ def test_what_cannot_be_shown_is_left_out_and_counted(
 ) -> None:
     from inference.datasets.store import read_dataset
 
-    dataset = read_dataset(_dataset(tmp_path / "data"))
+    dataset = read_dataset(toy_dataset(tmp_path / "data"))
     asking = _asking(base, tmp_path / "pictures")
     found = examples_of(dataset, Part.TRAIN, stack, asking, lambda _: None)
     assert len(found.examples) == 6
@@ -167,7 +172,7 @@ def test_what_cannot_be_shown_is_left_out_and_counted(
     assert any("2 segment(s), but 1" in reason for reason in found.left_out)
     pictures = found.examples[0].pictures()
     assert [picture.shape for picture in pictures] == [(96, 96, 3)] * 6
-    other = replace(asking, spec=replace(asking.spec, task=Task.SPLIT_ACTION_EVALUATION))
+    other = _with(asking, spec=replace(asking.spec, task=Task.SPLIT_ACTION_EVALUATION))
     with pytest.raises(InputError, match="cannot be shown"):
         examples_of(dataset, Part.TRAIN, stack, other, lambda _: None)
     stack.name = "elsewhere"
@@ -178,7 +183,7 @@ def test_what_cannot_be_shown_is_left_out_and_counted(
 def test_reasons_come_from_the_samples_or_a_file_and_are_never_made_up(
     base: str, stack: ArrayDatastack, tmp_path: Path
 ) -> None:
-    data = _dataset(tmp_path / "data")
+    data = toy_dataset(tmp_path / "data")
     learnt = replace(SETTINGS, target=Target(rationale=True), steps=2)
     asking = _asking(base, tmp_path / "pictures", analysis=True)
     with pytest.raises(InputError, match="reasons that could be learnt"):
