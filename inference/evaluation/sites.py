@@ -110,8 +110,8 @@ def evaluate_site_task(
     rows = measured_sites(task, volume, cache, tell)
     answers = site_answers(rows, volume, folders, settings or SiteTraining(), tell)
     known = {sample.id: sample for sample in rows.samples if sample is not None}
-    compared = np.array([judge in (JUDGE, BASELINE) for judge in answers.judge.tolist()], np.bool_)
-    judged = answers.rows(compared)
+    # The baseline first: each judge is compared with those before it.
+    judged = Answers.concatenated([answers.where(judge=name) for name in (BASELINE, JUDGE)])
     return EvaluationReport(
         task=task,
         dataset=volume.name,

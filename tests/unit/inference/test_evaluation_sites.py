@@ -52,7 +52,7 @@ def test_figures_are_of_the_models_own_test_blocks(
     assert answers.values("part") == [Part.TEST.value]
     assert len(answers) == len(report.answers.where(judge=BASELINE)) > 10
     (pair,) = report.differences
-    assert (pair.judge, pair.other, pair.questions) == (BASELINE, JUDGE, len(answers))
+    assert (pair.judge, pair.other, pair.questions) == (JUDGE, BASELINE, len(answers))
     assert {row.judge for row in report.lanes} == {JUDGE}
     groups = {(row.judge, row.group) for row in report.rows}
     assert (JUDGE, "all") in groups
