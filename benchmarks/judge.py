@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.demo import ingested_demo, quiet
 from benchmarks.measured import Measured
 from connectome.errors import ModelError
 
@@ -120,23 +121,10 @@ def _path_rows(out: Path, session: Path) -> Iterator[Measured]:
     from app.services.detecting import detect_into
     from app.services.judging import load_panel
     from app.services.opening import open_session
-    from connectome.offline.ingest import IngestRequest, ingest
-    from connectome.offline.synthetic.recipe import load_recipe
-    from connectome.offline.synthetic.volume import make_demo
     from connectome.opening import open_datastack
 
-    volumes = make_demo(load_recipe())
-    request = IngestRequest(
-        em=volumes.em,
-        segmentation=volumes.segmentation,
-        supervoxels=volumes.supervoxels,
-        groundtruth=volumes.groundtruth,
-        resolution_nm=volumes.resolution_nm,
-        name="offline_bench",
-        out=out,
-    )
-    ingest(request, _quiet)
-    detect_into(str(out), session, report=_quiet)
+    ingested_demo(out)
+    detect_into(str(out), session, report=quiet)
     datastack = open_datastack(str(out))
     try:
         with open_session(session, role="worker") as opened:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from benchmarks.demo import demo_request, quiet
 from benchmarks.measured import Measured
 
 __all__ = ["loop_rows"]
@@ -22,35 +23,22 @@ def loop_rows() -> Iterator[Measured]:
     from app.services.exporting import export_session
     from app.services.judging import judge_session
     from app.services.scoring import score_folder
-    from connectome.offline.ingest import IngestRequest, ingest
-    from connectome.offline.synthetic.recipe import load_recipe
-    from connectome.offline.synthetic.volume import make_demo
+    from connectome.offline.ingest import ingest
 
     with tempfile.TemporaryDirectory(prefix="proofdesk-bench-") as scratch:
         out, session = Path(scratch) / "datastack", Path(scratch) / "s.proofdesk"
-        volumes, seconds = _timed(lambda: make_demo(load_recipe()))
+        (request, voxels), seconds = _timed(lambda: demo_request(out))
         yield Measured("grow the demo", seconds, "s", "< 30", seconds < 30)
-        request = IngestRequest(
-            em=volumes.em,
-            segmentation=volumes.segmentation,
-            supervoxels=volumes.supervoxels,
-            groundtruth=volumes.groundtruth,
-            resolution_nm=volumes.resolution_nm,
-            name="offline_bench",
-            out=out,
-        )
-        _, seconds = _timed(lambda: ingest(request, _quiet))
-        yield Measured(
-            "ingest", volumes.em.size / seconds / 1e6, "Mvoxel/s", note="meshes included"
-        )
+        _, seconds = _timed(lambda: ingest(request, quiet))
+        yield Measured("ingest", voxels / seconds / 1e6, "Mvoxel/s", note="meshes included")
         before = score_folder(out)
-        found, seconds = _timed(lambda: detect_into(str(out), session, report=_quiet))
+        found, seconds = _timed(lambda: detect_into(str(out), session, report=quiet))
         yield Measured("detect", found.sites / seconds, "sites/s", n=found.sites)
-        judged, seconds = _timed(lambda: judge_session(session, report=_quiet))
+        judged, seconds = _timed(lambda: judge_session(session, report=quiet))
         yield Measured("judge", judged.sites_judged / seconds, "sites/s", n=judged.sites_judged)
         decide_automatically(session, accept_above=0.9, reject_below=0.0, unlock=True)
         sent, seconds = _timed(
-            lambda: export_session(session, dry_run=False, tables=None, report=_quiet)
+            lambda: export_session(session, dry_run=False, tables=None, report=quiet)
         )
         rate = sent.applied / seconds if sent.applied else None
         yield Measured(
@@ -65,7 +53,3 @@ def _timed(work: Callable[[], Result]) -> tuple[Result, float]:
     began = time.perf_counter()
     result = work()
     return result, time.perf_counter() - began
-
-
-def _quiet(_label: str, _fraction: float | None) -> None:
-    """Report nothing: a benchmark writes one table at its end."""
