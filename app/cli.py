@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -15,7 +16,7 @@ from app.commands.common import Datastack, Json, SessionFolder, show
 from app.commands.dataset import dataset_app
 from app.commands.evaluate import evaluate_app
 from app.commands.models import models_app
-from app.commands.quality import evidence, evidence_check, gold, report, sampling, triage
+from app.commands.quality import evidence, evidence_check, gold, link, report, sampling, triage
 from app.commands.recover import recover
 from app.commands.simulate import simulate
 from app.commands.train import train_app
@@ -399,18 +400,32 @@ def score(
 def open_(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[DATASTACK|S]", help="What to open; asked for if absent."),
+        typer.Argument(metavar="[DATASTACK|S|LINK]", help="What to open; asked for if absent."),
     ] = None,
     session: Annotated[
         Path | None, typer.Option("--session", metavar="S", help="Session for a datastack.")
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="ID|FOLDER",
+            help="A model to use, also several; language models are asked where others are unsure.",
+        ),
+    ] = None,
 ) -> None:
-    """Open the window on a datastack or a session."""
+    """Open the window on a datastack, a session, or at the site of a link."""
+    from app.services.links import follow_link, is_link
     from app.services.opening import resolve
     from app.ui.application import choose_session
 
-    opened = resolve(target, session) if target or session else choose_session()
-    raise typer.Exit(_window(opened) if opened is not None else 0)
+    if target is not None and is_link(target):
+        opened = follow_link(target, session)
+    else:
+        opened = resolve(target, session) if target or session else choose_session()
+    if opened is None:
+        raise typer.Exit(0)
+    raise typer.Exit(_window(replace(opened, models=tuple(model or ()))))
 
 
 @app.command()
@@ -459,6 +474,7 @@ app.command()(evidence)
 app.command("evidence-check")(evidence_check)
 app.command()(sampling)
 app.command()(gold)
+app.command()(link)
 app.command()(recover)
 app.command()(bench)
 

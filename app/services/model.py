@@ -11,6 +11,7 @@ from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Verdict
 
 if TYPE_CHECKING:
+    from app.services.language import LanguageStatus
     from rendering.pictures import SitePictures
 
 __all__ = [
@@ -337,3 +338,4 @@ class Snapshot:
     notices: tuple[Notice, ...] = field(default=())
     undo_question: UndoQuestion | None = None
     hidden: Hidden = Hidden()
+    language: LanguageStatus | None = None

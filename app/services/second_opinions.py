@@ -74,6 +74,7 @@ class SecondOpinions:
         self._catalogue = catalogue
         self._clock = clock
         self._open: dict[Key, Wanted] = {}
+        self._counted: set[tuple[int, str]] = set()
         self._preferred = ""
         self._recalling: Iterator[None] = iter(())
         self._looking_back = False
@@ -106,8 +107,8 @@ class SecondOpinions:
         """Take in what first judges have just said."""
         for place, router in enumerate(self.routers):
             mine = [result for result in results if _is_first(router, result)]
-            router.purse.earn(len({result.site_id for result in mine}))
             for result in mine:
+                self._earn(place, result.site_id)
                 self._want((place, result.site_id, result.partner_supervoxel), router.wants(result))
 
     def prefer(self, site_id: str) -> None:
@@ -164,6 +165,12 @@ class SecondOpinions:
         elif self.asking is None and (key := self._next()) is not None:
             self._ask(key)
         return []
+
+    def _earn(self, place: int, site_id: str) -> None:
+        """Let a site bring its time, once."""
+        if (place, site_id) not in self._counted:
+            self._counted.add((place, site_id))
+            self.routers[place].purse.earn(1)
 
     def _want(self, key: Key, wanted: Wanted | None) -> None:
         if wanted is not None:
@@ -248,13 +255,15 @@ class SecondOpinions:
         }
         done = {v.partner_supervoxel for v in verdicts if v.provenance.model_id in router.own_ids}
         first = [v for v in verdicts if _is_first(router, v)]
-        router.purse.earn(1 if first else 0)
+        if first:
+            self._earn(place, site.id)
         newest = {verdict.partner_supervoxel: verdict for verdict in reversed(first)}
         for partner in asked_partners(router.task, site):
             supervoxel = None if partner is None else partner.supervoxel
-            if supervoxel in done | failed:
-                continue
             key = (place, site.id, supervoxel)
+            under_way = self.asking is not None and self.asking.key == key
+            if under_way or supervoxel in done | failed:
+                continue
             if router.first is None:
                 self._want(key, Wanted(Reason.TASK, 0.5))
             elif supervoxel in newest:

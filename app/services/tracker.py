@@ -117,6 +117,7 @@ class Tracker:
         pictures = self._pictures.get((self.site.id, self.partner_index))
         verdict = verdicts.get(self._partner_key())
         phase, text = _verdict_phase(self.site, verdict, judge)
+        beside = self._failure_beside(self.site, verdict)
         return Current(
             site=self.site,
             question=question_of(self.site),
@@ -125,6 +126,7 @@ class Tracker:
             verdict=verdict if isinstance(verdict, Verdict) else None,
             verdict_phase=phase,
             verdict_text=text,
+            failed_beside=beside,
             pictures=pictures,
             pictures_phase=_pictures_phase(pictures, self.message),
             pictures_text=self.message,
@@ -136,12 +138,33 @@ class Tracker:
         task = task_of(site)
         found: dict[int | None, Outcome] = dict(self.catalogue.newest_verdicts(site.id, task))
         for failure in self.catalogue.failures(site.id):
-            if failure.task is task:
+            other = found.get(failure.partner_supervoxel)
+            if failure.task is task and not _stands_beside(other, failure):
                 found[failure.partner_supervoxel] = failure
         return found
 
+    def _failure_beside(self, site: Site, shown: Outcome | None) -> FailedVerdict | None:
+        """Return the failure of another model than the one whose verdict is shown."""
+        if not isinstance(shown, Verdict):
+            return None
+        mine = [
+            failure
+            for failure in self.catalogue.failures(site.id)
+            if failure.task is shown.task
+            and failure.partner_supervoxel == shown.partner_supervoxel
+            and _stands_beside(shown, failure)
+        ]
+        return mine[0] if mine else None
+
     def _partner_key(self) -> int | None:
         return self.partner.supervoxel if self.partner is not None else None
+
+
+def _stands_beside(shown: Outcome | None, failure: FailedVerdict) -> bool:
+    """Tell whether a verdict counts although a model, another one, failed on its question."""
+    if not isinstance(shown, Verdict) or failure.model_id is None:
+        return False
+    return failure.model_id != shown.provenance.model_id
 
 
 def _choices(site: Site, verdicts: dict[int | None, Outcome]) -> tuple[PartnerChoice, ...]:

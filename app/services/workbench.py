@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from app.services.catalogue_follower import CatalogueFollower
 from app.services.detecting import DETECTED
 from app.services.export_desk import ExportDesk
 from app.services.jobs import JobTable
+from app.services.language import LanguageDesk
 from app.services.model import (
     EditList,
     Hidden,
@@ -46,6 +47,7 @@ from app.services.worker.messages import (
     JobProgress,
     JudgeAll,
     JudgeReady,
+    LanguageState,
     Looked,
     Reply,
     RootsFound,
@@ -115,6 +117,7 @@ class Workbench:
             restarted=self._workers_restarted,
             gave_up=self._workers_gave_up,
         )
+        self._language = LanguageDesk(self.session.folder, opened.models, self._workers.to_judge)
         self._roots = RootWatch(self.queue, self._pairs, self._workers.to_detector)
         self._place = Place(self.session, self.queue, self.viewer, self._workers.to_judge, clock)
         self._answers = Answers(self.session, self.queue, self.viewer, self._pairs)
@@ -134,6 +137,7 @@ class Workbench:
         """Start the workers, show what the session holds, and go to where it was left."""
         threading.Thread(target=self._set_contrast, daemon=True, name="contrast").start()
         self._workers.start()
+        self._language.begin()
         self._follow()
         self._place.go_back()
         self._desk.recover(self._export_changed)
@@ -260,6 +264,23 @@ class Workbench:
         """Judge sites again whose verdict failed."""
         self.start_judging(again=True)
 
+    def ask_language(self) -> None:
+        """Ask the language model about the site on the screen."""
+        if self._place.site is not None:
+            self._language.ask(self._place.site.id)
+
+    def use_words(self, words: Mapping[str, str]) -> None:
+        """Ask the language model with these words from now on, first about this site.
+
+        Raises
+        ------
+        InputError, StorageError
+            If they cannot be kept with the session.
+        """
+        site = self._place.site
+        self._language.use_words(words, None if site is None else site.id)
+        self._changed()
+
     def plan_export(self, done: Callable[[EditList], None]) -> None:
         """List the edits in the background: at once as they are known, then as they are now."""
         self._desk.plan(done)
@@ -347,6 +368,7 @@ class Workbench:
                 limit=self._limit,
                 wanted_limit=self._hide_below,
             ),
+            language=self._language.status,
         )
 
     # ---- what the others say -----------------------------------------------------------
@@ -367,6 +389,8 @@ class Workbench:
                 self._judge = JudgeStatus(phase, reply.model, reply.provider, reply.message)
             case JobProgress() | JobDone() | JobFailed():
                 self._job_said(reply)
+            case LanguageState():
+                self._language.take(reply)
         self._changed()
 
     def _job_said(self, reply: JobProgress | JobDone | JobFailed) -> None:
@@ -386,6 +410,7 @@ class Workbench:
 
     def _workers_restarted(self) -> None:
         """Ask anew for what the lost process will never answer."""
+        self._language.begin()
         self._place.tracker.forget_requests()
         self._checked_roots = False
         if not self._was_detected():

@@ -6,7 +6,7 @@ Neuroglancer's server thread; the window marshals them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -161,6 +161,14 @@ class WorkbenchPort(Protocol):
 
     def retry_failed(self) -> None:
         """Judge the failed sites again."""
+        ...
+
+    def ask_language(self) -> None:
+        """Ask the language model about the current site."""
+        ...
+
+    def use_words(self, words: Mapping[str, str]) -> None:
+        """Ask the language model with these words, by slot, from now on."""
         ...
 
     def answer_undo(self, *, confirmed: bool) -> None:

@@ -6,9 +6,10 @@ from PyQt6.QtCore import QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QWidget
 
+from app.services.language import LanguageStatus
 from app.services.model import JudgeStatus, Outbox, Phase, Progress, Snapshot
 from app.ui.theme import GRID, theme, ui_font
-from app.ui.widgets import label
+from app.ui.widgets import label, shown
 
 __all__ = ["StateDot", "TopBar", "outbox_text", "progress_text"]
 
@@ -20,6 +21,7 @@ _NAMES = {
     Phase.FAILED: "failed",
     Phase.OFFLINE: "offline",
 }
+_LANGUAGE = {**_NAMES, Phase.EMPTY: "not started", Phase.PARTIAL: "starting again"}
 
 
 def progress_text(progress: Progress) -> str:
@@ -95,6 +97,8 @@ class TopBar(QFrame):
         self.outbox = label()
         self.judge = label("", "dim")
         self.dot = StateDot()
+        self.language = label("", "dim")
+        self.language_dot = StateDot()
         line = QHBoxLayout(self)
         line.setContentsMargins(2 * GRID, 0, 2 * GRID, 0)
         line.setSpacing(2 * GRID)
@@ -107,6 +111,8 @@ class TopBar(QFrame):
         line.addSpacing(GRID)
         line.addWidget(self.judge)
         line.addWidget(self.dot)
+        line.addWidget(self.language)
+        line.addWidget(self.language_dot)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show where things stand."""
@@ -115,6 +121,7 @@ class TopBar(QFrame):
         self.progress.setText(progress_text(snapshot.progress))
         self.outbox.setText(outbox_text(snapshot.outbox))
         self._show_judge(snapshot.judge)
+        self._show_language(snapshot.language)
 
     def _show_judge(self, judge: JudgeStatus) -> None:
         words = [word for word in (judge.model or "judge", judge.provider) if word]
@@ -124,3 +131,18 @@ class TopBar(QFrame):
         self.judge.setToolTip(judge.text)
         self.dot.show_phase(judge.phase)
         self.dot.setToolTip(judge.text or _NAMES[judge.phase])
+
+    def _show_language(self, status: LanguageStatus | None) -> None:
+        for part in (self.language, self.language_dot):
+            shown(part, when=status is not None)
+        if status is None:
+            return
+        words = [word for word in (status.model or "language model", status.provider) if word]
+        if status.phase is not Phase.READY:
+            words.append(_LANGUAGE[status.phase])
+        elif status.site_id:
+            words.append("thinking")
+        self.language.setText(" · ".join(words))
+        self.language.setToolTip(status.text)
+        self.language_dot.show_phase(status.phase)
+        self.language_dot.setToolTip(status.text or _NAMES[status.phase])

@@ -5,12 +5,14 @@ from __future__ import annotations
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.services.model import Current, Phase, Snapshot
+from app.ui.language_panel import LanguagePanel
 from app.ui.partners import PartnerList
 from app.ui.picture_grid import PictureGrid
 from app.ui.ports import WorkbenchPort
 from app.ui.probability_bar import ProbabilityBar
 from app.ui.theme import COLOR_B, GRID, question_font
 from app.ui.widgets import Message, button, chip, label, set_tone, short_id, shown, title
+from app.ui.words_dialog import WordsDialog
 from proofreading.sites import SiteKind
 
 __all__ = ["VerdictDock"]
@@ -50,6 +52,9 @@ class VerdictDock(QWidget):
         self.answered = label("", "dim")
         self.partners = PartnerList(self._workbench.choose_partner, COLOR_B)
         self.partners_title = title("PARTNERS")
+        self.language = LanguagePanel(
+            self._workbench.ask_language, self.open_words, self._workbench.retry_failed
+        )
         said = QHBoxLayout()
         said.addWidget(self.provenance, 1)
         said.addWidget(self.retry)
@@ -61,6 +66,7 @@ class VerdictDock(QWidget):
         column.addWidget(self.pictures, 1)
         column.addWidget(self.bar)
         column.addLayout(said)
+        column.addWidget(self.language)
         column.addWidget(self.partners_title)
         column.addWidget(self.partners)
         column.addWidget(self.answered)
@@ -86,7 +92,14 @@ class VerdictDock(QWidget):
             self._show_site(current)
             self._show_pictures(current)
             self._show_verdict(current)
+            self.language.show_verdict(current, snapshot.language)
         self._shown = current
+
+    def open_words(self) -> None:
+        """Open what the person tells the language model."""
+        status = self._workbench.snapshot().language
+        words = {} if status is None else dict(status.words)
+        WordsDialog(words, self._workbench.use_words, self.window() or self).open()
 
     def _say_why_empty(self, snapshot: Snapshot) -> None:
         decided, total = snapshot.progress.decided, snapshot.progress.total

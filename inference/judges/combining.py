@@ -17,7 +17,6 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import expit, logit
 
 from proofreading.verdicts import Part, Verdict
 
@@ -50,7 +49,7 @@ class Weights(BaseModel):
     def probability(self, first: float, second: float) -> float:
         """Return the joint probability of two probabilities."""
         odds = log_odds(np.array([first, second]))
-        return float(expit(self.bias + self.first * odds[0] + self.second * odds[1]))
+        return float(1 / (1 + np.exp(-(self.bias + self.first * odds[0] + self.second * odds[1]))))
 
 
 def average() -> Weights:
@@ -65,7 +64,8 @@ def first_alone() -> Weights:
 
 def log_odds(probability: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return log odds; a probability of exactly 0 or 1 has none that is finite."""
-    return np.asarray(logit(np.clip(np.asarray(probability, np.float64), _EDGE, 1 - _EDGE)))
+    chance = np.clip(np.asarray(probability, np.float64), _EDGE, 1 - _EDGE)
+    return np.asarray(np.log(chance) - np.log1p(-chance))
 
 
 def part_of(verdict: Verdict) -> Part:

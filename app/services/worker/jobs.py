@@ -9,6 +9,8 @@ from app.services.detecting import DETECTED, detect_batches
 from app.services.judging import SiteDesk, load_panel
 from app.services.opening import open_session
 from app.services.panel import Panel, judge_batches
+from app.services.worker.language import LanguageBench
+from app.services.worker.language_messages import UseLanguage
 from app.services.worker.messages import (
     Changed,
     CheckRoots,
@@ -23,6 +25,7 @@ from app.services.worker.messages import (
 from app.services.worker.roots import found_roots, replaced_roots
 from connectome.errors import ProofdeskError
 from connectome.opening import open_datastack
+from inference.judges.routing import read_routing
 from proofreading.sites import Partner, Site
 
 __all__ = ["Shop"]
@@ -39,17 +42,28 @@ class Shop:
         What opens the datastack.
     send : callable
         Sends a reply to the window.
+    wake : callable
+        Called on any thread when `language` may have something to do.
     """
 
-    def __init__(self, session: Path, address: str, send: Callable[[Reply], None]) -> None:
+    def __init__(
+        self,
+        session: Path,
+        address: str,
+        send: Callable[[Reply], None],
+        wake: Callable[[], None],
+    ) -> None:
         self.send = send
+        self.language = LanguageBench(send, lambda: send(Changed()), wake)
+        self._models: tuple[str, ...] = ()
         self._datastack = open_datastack(address)
         self._session = open_session(session, datastack=self._datastack, role="worker")
         self._desk: SiteDesk | None = None
         self._panel = Panel(())
 
     def close(self) -> None:
-        """Close the session and the datastack."""
+        """End the models, and close the session and the datastack."""
+        self.language.close()
         self._session.close()
         self._datastack.close()
 
@@ -77,8 +91,10 @@ class Shop:
             return
         if again:
             self._session.catalogue.retry()
+            self.language.recall()
         done = 0
         for batch in judge_batches(self._panel, self._datastack, self._session.catalogue):
+            self.language.consider(batch)
             self.send(Changed())
             counts = self._session.catalogue.counts()
             done += len({result.site_id for result in batch})
@@ -109,6 +125,8 @@ class Shop:
             return
         try:
             self._judge_now(site)
+            if look.urgent:
+                self.language.prefer(site)
             self._make_pictures(look, site)
         except ProofdeskError as error:
             self._answer(look, None, f"{error.message} {error.hint}".strip())
@@ -119,7 +137,20 @@ class Shop:
         if waiting.judges:
             results = waiting.judge(self._datastack, [site])
             self._session.catalogue.add_verdicts(results)
+            self.language.consider(results)
             self.send(Changed())
+
+    def use_language(self, command: UseLanguage) -> None:
+        """Take in which models to use, and with which words."""
+        self._models = command.models
+        self.language.use(command.words)
+
+    def ask_language(self, site_id: str) -> None:
+        """Ask a language model about a site because the person wants it."""
+        site = self._session.catalogue.site(site_id)
+        if site is not None:
+            self._ready()
+            self.language.ask(site)
 
     def _make_pictures(self, look: Look, site: Site) -> None:
         desk = self._ready()
@@ -135,11 +166,22 @@ class Shop:
         """Load the judge once; without one, pictures are still made."""
         if self._desk is None:
             try:
-                self._panel = load_panel()
+                self._panel = self._load_panel()
                 if self._panel.main is not None:
                     main = self._panel.main
                     self.send(JudgeReady(main.manifest.id, main.provider))
             except ProofdeskError as error:
                 self.send(JudgeReady("", "", f"{error.message} {error.hint}".strip()))
             self._desk = SiteDesk(self._datastack, self._panel)
+            self.language.open(self._panel, self._datastack, self._session.catalogue)
         return self._desk
+
+    def _load_panel(self) -> Panel:
+        """Load the judges; where those that were chosen cannot be had, the bundled ones."""
+        try:
+            return load_panel(self._models, read_routing(self._session.folder))
+        except ProofdeskError as error:
+            if not self._models and not read_routing(self._session.folder).routes:
+                raise
+            self.language.fail(error)
+            return load_panel()

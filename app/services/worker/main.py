@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.services.worker.messages import (
+    AskLanguage,
     Cancel,
     CheckRoots,
     Command,
@@ -27,6 +28,8 @@ from app.services.worker.messages import (
     Look,
     Reply,
     Stop,
+    UseLanguage,
+    Wake,
 )
 from connectome.errors import ProofdeskError
 
@@ -54,7 +57,7 @@ def worker_main(connection: Connection, session: str, address: str) -> None:
             connection.send(reply)
 
     try:
-        shop = Shop(Path(session), address, send)
+        shop = Shop(Path(session), address, send, lambda: commands.put(Wake()))
     except ProofdeskError as error:
         send(JobFailed("worker", error.message, error.hint))
         return
@@ -84,13 +87,14 @@ class _Loop:
 
     def run(self) -> None:
         while not self._stopping:
-            self._take(block=not self._looks and not self._jobs)
+            self._take(block=not (self._looks or self._jobs or self._shop.language.due))
             if self._stopping:
                 return
             if self._looks:
                 self._shop.look(self._looks.pop(0))
             else:
                 self._advance()
+                self._ask_language()
 
     def _take(self, *, block: bool) -> None:
         """Take in every waiting command, waiting for one if there is nothing to do."""
@@ -112,6 +116,12 @@ class _Loop:
                 self._jobs.setdefault("detect", self._shop.detect())
             case JudgeAll():
                 self._jobs.setdefault("judge", self._shop.judge_all(again=command.again))
+            case UseLanguage():
+                self._shop.use_language(command)
+            case AskLanguage():
+                self._shop.ask_language(command.site_id)
+            case Wake():
+                pass  # The loop looks for itself what is new.
             case CheckRoots() | FindRoots():
                 waiting = self._jobs.get("roots", iter(()))
                 self._jobs["roots"] = chain(waiting, self._shop.roots(command))
@@ -135,3 +145,9 @@ class _Loop:
             except ProofdeskError as error:
                 del self._jobs[name]
                 self._shop.send(JobFailed(name, error.message, error.hint))
+
+    def _ask_language(self) -> None:
+        try:
+            self._shop.language.step()
+        except ProofdeskError as error:
+            self._shop.send(JobFailed("language", error.message, error.hint))

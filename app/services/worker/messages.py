@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.services.worker.language_messages import AskLanguage, LanguageState, UseLanguage, Wake
+
 if TYPE_CHECKING:
     from rendering.pictures import SitePictures
 
 __all__ = [
+    "AskLanguage",
     "Cancel",
     "Changed",
     "CheckRoots",
@@ -20,12 +23,15 @@ __all__ = [
     "JobProgress",
     "JudgeAll",
     "JudgeReady",
+    "LanguageState",
     "Look",
     "Looked",
     "Reply",
     "RootsFound",
     "RootsReplaced",
     "Stop",
+    "UseLanguage",
+    "Wake",
 ]
 
 
@@ -147,7 +153,26 @@ class RootsFound:
     roots: dict[int, int]
 
 
-Command = Detect | JudgeAll | Look | CheckRoots | FindRoots | Cancel | Stop
+Command = (
+    Detect
+    | JudgeAll
+    | Look
+    | CheckRoots
+    | FindRoots
+    | UseLanguage
+    | AskLanguage
+    | Wake
+    | Cancel
+    | Stop
+)
 Reply = (
-    JobProgress | JobDone | JobFailed | JudgeReady | Changed | Looked | RootsReplaced | RootsFound
+    JobProgress
+    | JobDone
+    | JobFailed
+    | JudgeReady
+    | Changed
+    | Looked
+    | RootsReplaced
+    | RootsFound
+    | LanguageState
 )

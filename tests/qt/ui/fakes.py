@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -304,6 +304,12 @@ class FakeWorkbench:
     ) -> None:
         self._say(f"{action} {' '.join(edit.edit_id for edit in edits)}")
         done(self.trouble)
+
+    def ask_language(self) -> None:
+        self._say("ask language")
+
+    def use_words(self, words: Mapping[str, str]) -> None:
+        self._say(f"words {dict(words)}")
 
     def start_export(self) -> None:
         self._say("export")
