@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, Self
 from connectome.closing import Closing
 from connectome.errors import SessionError
 from proofreading.catalogue_judged import JUDGED_SINCE, LATENCIES, Judged, judged_of
+from proofreading.catalogue_said import ANSWERED, SAID_SINCE, Said, said_of
 from proofreading.catalogue_schema import PAIR_TASKS, SCHEMA_VERSION, create, kinds_for
-from proofreading.catalogue_writing import insert_results, insert_sites, reopen
+from proofreading.catalogue_writing import insert_results, insert_sites, reopen, stand_again
 from proofreading.ledger.codec import from_plain
 from proofreading.ledger.database import (
     closing_on_error,
@@ -268,6 +269,32 @@ class Catalogue(Closing):
         """Return the milliseconds that the newest verdicts took, at most so many."""
         rows = self._rows(LATENCIES, limit)
         return [float(row[0]) for row in rows if row[0] is not None]
+
+    def said_since(self, number: int, task: Task, *, limit: int = _PAGE) -> list[Said]:
+        """Return the verdicts about pairs that were written after a number, in that order.
+
+        Follow it with the last one's `number` until the list is empty.
+        """
+        return [said_of(row) for row in self._rows(SAID_SINCE, number, task.value, limit)]
+
+    def answered_by(self, model_id: str, task: Task) -> set[tuple[str, int]]:
+        """Return the pairs (site, partner) whose newest verdict is this model's."""
+        return {
+            (site, int(partner)) for site, partner in self._rows(ANSWERED, task.value, model_id)
+        }
+
+    def step_back(self, model_ids: Collection[str]) -> list[str]:
+        """Let earlier verdicts of others stand again where one of these models' is the newest.
+
+        Nothing is deleted: every verdict stays on record.
+
+        Returns
+        -------
+        list of str
+            Sites whose score changed.
+        """
+        with self._writing():
+            return stand_again(self._db, model_ids)
 
     def close(self) -> None:
         """Close the file."""

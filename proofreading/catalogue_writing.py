@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from connectome.errors import SessionError
@@ -12,7 +12,7 @@ from proofreading.ledger.codec import to_json
 from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Verdict
 
-__all__ = ["insert_results", "insert_sites", "reopen"]
+__all__ = ["insert_results", "insert_sites", "reopen", "stand_again"]
 
 
 def insert_sites(db: sqlite3.Connection, sites: Sequence[Site]) -> list[str]:
@@ -49,6 +49,26 @@ def reopen(db: sqlite3.Connection, site_ids: Iterable[str] | None) -> None:
         db.execute("DELETE FROM failures WHERE site_id = ?", (site_id,))
         _rescore(db, site_id)
     _count(db, "retries", 1)
+
+
+def stand_again(db: sqlite3.Connection, model_ids: Collection[str]) -> list[str]:
+    """Take models' verdicts out of the newest ones and return the sites whose score changed."""
+    marks = ", ".join("?" * len(model_ids))
+    gone = db.execute(
+        "SELECT n.site_id, n.task, n.partner FROM newest n JOIN verdicts v"
+        f" ON v.number = n.verdict WHERE v.model_id IN ({marks})",
+        (*model_ids,),
+    ).fetchall()
+    for question in gone:
+        db.execute("DELETE FROM newest WHERE site_id = ? AND task = ? AND partner = ?", question)
+        db.execute(
+            "INSERT INTO newest (site_id, task, partner, made_at, probability, verdict)"
+            " SELECT site_id, task, partner, made_at, json_extract(body, '$.probability'), number"
+            " FROM verdicts WHERE site_id = ? AND task = ? AND partner = ?"
+            f" AND model_id NOT IN ({marks}) ORDER BY made_at DESC, number DESC LIMIT 1",
+            (*question, *model_ids),
+        )
+    return [site_id for site_id in dict.fromkeys(q[0] for q in gone) if _rescore(db, site_id)]
 
 
 def _insert_verdict(db: sqlite3.Connection, verdict: Verdict) -> None:

@@ -75,6 +75,13 @@ class Panel:
                 return judge.manifest.picture_spec.em_spec()
         return None
 
+    @property
+    def pair_models(self) -> tuple[str, ...]:
+        """Ids of everything that answers whether two segments are one."""
+        asked = [j for j in self._members() if j.manifest.task is Task.SPLIT_ERROR_CORRECTION]
+        whole = [j for j in self.judges if j.manifest.task is Task.SPLIT_ERROR_CORRECTION]
+        return tuple(sorted({judge.manifest.id for judge in (*asked, *whole)}))
+
     def passes(self) -> Iterator[Pass]:
         """Yield what is to be done, the quick things first.
 

@@ -123,7 +123,9 @@ class QueueDock(QWidget):
         self.head = QWidget()
         head = QHBoxLayout(self.head)
         head.setContentsMargins(GRID + GRID // 2, GRID // 2, GRID, 0)
-        for part in (self.title, self.count):
+        self.learned = label("", "dim")
+        self.learned.setToolTip("Your answers have changed the order; the models' own stay.")
+        for part in (self.title, self.count, self.learned):
             head.addWidget(part)
         head.addStretch(1)
         head.addWidget(self.fold_button)
@@ -144,7 +146,7 @@ class QueueDock(QWidget):
         """Fold to a strip with markers and numbers, or open again."""
         self.folded = folded
         self.table.fold(folded=folded)
-        for part in (self.title, self.filter, self.count):
+        for part in (self.title, self.filter, self.count, self.learned):
             part.setVisible(not folded)
         self.fold_button.setText("›" if folded else "‹")
         self.setMinimumWidth(FOLDED_WIDTH if folded else _OPEN_WIDTH)
@@ -171,6 +173,7 @@ class QueueDock(QWidget):
         if rows == 0:
             self._say_why_empty(snapshot)
         self.count.setText(f"{rows:,}" if rows else "")
+        self.learned.setText(snapshot.learned)
         self._show_failed(snapshot)
         self._show_hidden(snapshot.hidden)
         self._follow(snapshot)

@@ -69,6 +69,8 @@ class Scaling:
         if features.shape[1:] != (len(names),):
             msg = f"{len(names)} names do not fit features of shape {features.shape}"
             raise ValueError(msg)
+        if features.size == 0:
+            return cls(names, (0.0,) * len(names), (1.0,) * len(names))
         known = np.where(np.isfinite(features), features, np.nan).astype(np.float64)
         # A column that is nowhere known says nothing, and has no median.
         known[:, np.isnan(known).all(axis=0)] = 0.0

@@ -18,7 +18,7 @@ from inference.models.registry import ModelFolder
 from proofreading.sites import Partner, Site
 from proofreading.verdicts import FailedVerdict, Verdict
 
-__all__ = ["CONTACT_REACH_NM", "FeaturesJudge"]
+__all__ = ["CONTACT_REACH_NM", "FeaturesJudge", "known_roots", "pair_place"]
 
 CONTACT_REACH_NM = 200.0
 """How far around the middle of a partner's points the contact is looked for."""
@@ -70,11 +70,11 @@ class FeaturesJudge:
         """Return a verdict, or the reason for none, for every partner of every site."""
         results: dict[Asked, Result] = {}
         places: dict[Asked, PairPlace] = {}
-        known = _known_roots(datastack, sites)
+        known = known_roots(datastack, sites)
         for row, site in enumerate(sites):
             for column, partner in enumerate(site.partners):
                 try:
-                    places[row, column] = _place(datastack, partner, known)
+                    places[row, column] = pair_place(datastack, partner, known)
                 except ProofdeskError as error:
                     results[row, column] = failed(self, site, partner, error)
         for (row, column), opinion in self._opinions(datastack, places).items():
@@ -117,7 +117,7 @@ class FeaturesJudge:
         ]
 
 
-def _known_roots(datastack: Datastack, sites: Sequence[Site]) -> dict[int, int]:
+def known_roots(datastack: Datastack, sites: Sequence[Site]) -> dict[int, int]:
     """Return the roots of every supervoxel, asked for in one go; none where that fails.
 
     What fails is asked again pair by pair, so that one unknown supervoxel spoils no other.
@@ -130,7 +130,21 @@ def _known_roots(datastack: Datastack, sites: Sequence[Site]) -> dict[int, int]:
         return {}
 
 
-def _place(datastack: Datastack, partner: Partner, known: Mapping[int, int]) -> PairPlace:
+def pair_place(datastack: Datastack, partner: Partner, known: Mapping[int, int]) -> PairPlace:
+    """Return where a pair is measured.
+
+    Parameters
+    ----------
+    known : mapping
+        Roots of supervoxels, as far as `known_roots` found them.
+
+    Raises
+    ------
+    InputError
+        If the two are one segment by now.
+    ProofdeskError
+        If their roots cannot be read.
+    """
     pair = [partner.own_supervoxel, partner.supervoxel]
     if all(supervoxel in known for supervoxel in pair):
         own, other = (known[supervoxel] for supervoxel in pair)
