@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from inference.evaluation.controls import SHUFFLED, refitted_answers
 from inference.evaluation.degrade import degraded
 from inference.evaluation.metrics import area_under_curve
 from inference.evaluation.pairs import Questions, pair_answers, refused
+from inference.evaluation.remembered import remembered
 from inference.evaluation.scorers import Scorer, Scores, joined_scorer
 from inference.evaluation.tissues import load_gala_volume
 from inference.models.manifest import ModelManifest
@@ -150,3 +152,25 @@ def test_other_tissue_is_read(tmp_path: Path) -> None:
     assert 0 < questions.pairs["watershed"].same.mean() < 1
     with pytest.raises(VolumeError, match="em, gt and ws"):
         load_gala_volume(tmp_path)
+
+
+def test_a_judge_that_remembers_is_asked_once_about_each_pair(
+    volume: TruthVolume, questions: Questions
+) -> None:
+    base, asked = scorer("low", volume, scale=2.0), list[int]()
+
+    def counted(seen: TruthVolume, pairs: Pairs, rows: Rows) -> Scores:
+        asked.extend(rows.tolist())
+        return base.score(seen, pairs, rows)
+
+    once = remembered(replace(base, score=counted))
+    pairs = questions.pairs["watershed"]
+    first, again = np.arange(0, 8), np.array([9, 3, 5])
+    once.score(volume, pairs, first)
+    said, expected = (each.score(volume, pairs, again) for each in (once, base))
+    assert asked == [*first.tolist(), 9]
+    np.testing.assert_array_equal(said.logit, expected.logit)
+    np.testing.assert_array_equal(said.probability, expected.probability)
+    # The same pairs of a degraded copy are other questions.
+    once.score(degraded(volume, "blur", 20), pairs, again)
+    assert asked[9:] == again.tolist()

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,13 @@ from scipy.special import expit
 from connectome.errors import InputError, StorageError
 from inference.datasets.samples import Part
 from inference.evaluation.answers import Answers, read_answers, write_answers
-from inference.evaluation.conditions import condition_rows, trends
+from inference.evaluation.conditions import (
+    condition_rows,
+    conditions_cells,
+    conditions_json,
+    trends,
+    warned,
+)
 from inference.evaluation.report import ReportFacts, write_report
 from inference.evaluation.risk import lane_rows, risk_curve
 from proofreading.verdicts import Task
@@ -116,6 +124,29 @@ def test_a_score_that_follows_accuracy_is_found_to_do_so() -> None:
     found = {trend.figure: trend for trend in trends(rows)}
     assert found["auc"].correlation == pytest.approx(-1.0)
     assert found["auc"].conditions == 5
+
+
+def test_a_score_that_warns_of_errors_is_found_to_do_so() -> None:
+    answers = degraded_answers()
+    (plain,) = warned(answers)
+    assert plain.usual == pytest.approx(0.5, abs=0.08)
+    assert plain.anywhere is not None
+    assert plain.anywhere > 0.6
+    wrong = (answers.even > 0.5) != answers.truth
+    (told,) = warned(replace(answers, ood=wrong.astype(float)))
+    assert (told.usual, told.anywhere) == (1.0, 1.0)
+    (unknown,) = warned(replace(answers, ood=np.full(len(answers), np.nan)))
+    assert (unknown.usual, unknown.anywhere) == (None, None)
+
+
+def test_conditions_are_told_in_tables_and_to_machines() -> None:
+    answers = degraded_answers()
+    (names, rows), (_, of_figures), (_, of_errors) = conditions_cells(answers)
+    assert all(len(row) == len(names) for row in rows)
+    assert [row[2] for row in rows] == [row.condition for row in condition_rows(answers)]
+    assert [row[1] for row in of_figures] == ["balanced_accuracy", "auc", "ece_15"]
+    found = json.loads(json.dumps(conditions_json(answers)))
+    assert [len(found[name]) for name in ("rows", "trends", "warned")] == [5, 3, len(of_errors)]
 
 
 def test_the_report_is_one_page_with_everything_in_it(tmp_path: Path) -> None:
