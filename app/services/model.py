@@ -321,7 +321,10 @@ class Hidden:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything the window shows besides the rows of the queue."""
+    """Everything the window shows besides the rows of the queue.
+
+    `learned` says what the adaptive judge knows; empty while it changes nothing.
+    """
 
     session_name: str
     datastack_name: str
@@ -338,4 +341,5 @@ class Snapshot:
     notices: tuple[Notice, ...] = field(default=())
     undo_question: UndoQuestion | None = None
     hidden: Hidden = Hidden()
+    learned: str = ""
     language: LanguageStatus | None = None

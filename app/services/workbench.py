@@ -19,6 +19,7 @@ from app.services.detecting import DETECTED
 from app.services.export_desk import ExportDesk
 from app.services.jobs import JobTable
 from app.services.language import LanguageDesk
+from app.services.learning.desk import LearningDesk
 from app.services.model import (
     EditList,
     Hidden,
@@ -48,6 +49,7 @@ from app.services.worker.messages import (
     JudgeAll,
     JudgeReady,
     LanguageState,
+    LearnedSo,
     Looked,
     Reply,
     RootsFound,
@@ -65,6 +67,9 @@ if TYPE_CHECKING:
     from connectome.datastack import Datastack
 
 __all__ = ["Post", "Workbench", "launch"]
+
+QUIET = ("roots", "learn")
+"""Jobs that are done before anybody could read of them; only their failure is told."""
 
 
 class Workbench:
@@ -120,6 +125,7 @@ class Workbench:
         self._language = LanguageDesk(self.session.folder, opened.models, self._workers.to_judge)
         self._roots = RootWatch(self.queue, self._pairs, self._workers.to_detector)
         self._place = Place(self.session, self.queue, self.viewer, self._workers.to_judge, clock)
+        self._learning = LearningDesk(self.session, self._workers.to_judge)
         self._answers = Answers(self.session, self.queue, self.viewer, self._pairs)
         self._desk = ExportDesk(self.session, self._datastack, self._post)
         self._undoing = Undoing(
@@ -188,6 +194,7 @@ class Workbench:
             return
         upcoming = self.queue.next_open(site.id)
         self._answers.give(self._place, answer, reason)
+        self._learning.decided()
         self._follower.show_aside()
         if upcoming:
             self.select(upcoming[0])
@@ -368,6 +375,7 @@ class Workbench:
                 limit=self._limit,
                 wanted_limit=self._hide_below,
             ),
+            learned=self._learning.learned.words,
             language=self._language.status,
         )
 
@@ -381,6 +389,8 @@ class Workbench:
                 self._follow()
             case Looked():
                 self._looked(reply)
+            case LearnedSo():
+                self._learning.take(reply)
             case RootsFound() | RootsReplaced():
                 self._roots.take(reply)
                 self._follower.show_aside()
@@ -394,7 +404,7 @@ class Workbench:
         self._changed()
 
     def _job_said(self, reply: JobProgress | JobDone | JobFailed) -> None:
-        if reply.job != "roots":
+        if reply.job not in QUIET:
             self._jobs.take(reply)
         if isinstance(reply, JobFailed):
             self.notify(Level.ERROR, reply.message, reply.hint)
@@ -413,6 +423,7 @@ class Workbench:
         self._language.begin()
         self._place.tracker.forget_requests()
         self._checked_roots = False
+        self._learning.forget_requests()
         if not self._was_detected():
             self._workers.to_detector(Detect())
         self._workers.to_judge(JudgeAll())

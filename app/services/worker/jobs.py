@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.services.detecting import DETECTED, detect_batches
 from app.services.judging import SiteDesk, load_panel
+from app.services.learning.learner import Learner
 from app.services.opening import open_session
 from app.services.panel import Panel, judge_batches
 from app.services.worker.language import LanguageBench
@@ -18,6 +19,7 @@ from app.services.worker.messages import (
     JobDone,
     JobProgress,
     JudgeReady,
+    LearnedSo,
     Look,
     Looked,
     Reply,
@@ -58,12 +60,14 @@ class Shop:
         self._models: tuple[str, ...] = ()
         self._datastack = open_datastack(address)
         self._session = open_session(session, datastack=self._datastack, role="worker")
+        self._learner = Learner(self._session, self._datastack)
         self._desk: SiteDesk | None = None
         self._panel = Panel(())
 
     def close(self) -> None:
         """End the models, and close the session and the datastack."""
         self.language.close()
+        self._learner.close()
         self._session.close()
         self._datastack.close()
 
@@ -101,7 +105,18 @@ class Shop:
             fraction = done / max(self._panel.questions(counts.by_kind), 1)
             self.send(JobProgress("judge", f"judging · {counts.judged:,}", min(fraction, 1.0)))
             yield
+        yield from self.learn()
         self.send(JobDone("judge", f"{self._session.catalogue.counts().judged:,} sites judged"))
+
+    def learn(self) -> Iterator[None]:
+        """Learn from the person's decisions, and answer as learned; a step is one batch."""
+        self._ready()
+        learner = self._learner
+        for _step in learner.learn(self._panel.pair_models):
+            self.send(Changed())
+            yield
+        learned = learner.learned
+        self.send(LearnedSo(learned.version, learned.decisions))
 
     def roots(self, command: CheckRoots | FindRoots) -> Iterator[None]:
         """Tell which roots are current, or which root holds what now; a step is one batch."""
@@ -128,6 +143,8 @@ class Shop:
             if look.urgent:
                 self.language.prefer(site)
             self._make_pictures(look, site)
+            # An edit may join them; then nothing could be learned from the answer any more.
+            self._learner.measure([site])
         except ProofdeskError as error:
             self._answer(look, None, f"{error.message} {error.hint}".strip())
 

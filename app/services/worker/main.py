@@ -25,6 +25,7 @@ from app.services.worker.messages import (
     JobDone,
     JobFailed,
     JudgeAll,
+    Learn,
     Look,
     Reply,
     Stop,
@@ -122,6 +123,8 @@ class _Loop:
                 self._shop.ask_language(command.site_id)
             case Wake():
                 pass  # The loop looks for itself what is new.
+            case Learn():
+                self._jobs["learn"] = chain(self._jobs.get("learn", ()), self._shop.learn())
             case CheckRoots() | FindRoots():
                 waiting = self._jobs.get("roots", iter(()))
                 self._jobs["roots"] = chain(waiting, self._shop.roots(command))

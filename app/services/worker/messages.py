@@ -24,6 +24,8 @@ __all__ = [
     "JudgeAll",
     "JudgeReady",
     "LanguageState",
+    "Learn",
+    "LearnedSo",
     "Look",
     "Looked",
     "Reply",
@@ -72,6 +74,11 @@ class FindRoots:
     """Look up the present roots of everything that these sites name."""
 
     site_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Learn:
+    """Learn from the person's decisions, if there are enough new ones."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,14 @@ class Looked:
 
 
 @dataclass(frozen=True)
+class LearnedSo:
+    """Which version of the adaptive judge answers, and how many decisions made it."""
+
+    version: int
+    decisions: int
+
+
+@dataclass(frozen=True)
 class RootsReplaced:
     """These roots are no longer current: somebody edited them."""
 
@@ -159,6 +174,7 @@ Command = (
     | Look
     | CheckRoots
     | FindRoots
+    | Learn
     | UseLanguage
     | AskLanguage
     | Wake
@@ -174,5 +190,6 @@ Reply = (
     | Looked
     | RootsReplaced
     | RootsFound
+    | LearnedSo
     | LanguageState
 )
