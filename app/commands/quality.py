@@ -11,7 +11,7 @@ from app.commands.common import Json, SessionFolder, show
 from app.console import progress_bar
 from connectome.errors import InputError
 
-__all__ = ["evidence", "evidence_check", "gold", "report", "sampling", "triage"]
+__all__ = ["evidence", "evidence_check", "gold", "link", "report", "sampling", "triage"]
 
 
 def triage(
@@ -112,3 +112,20 @@ def gold(
     else:
         raise InputError("Say where the answers are from.", "Give a file, or --from-truth N.")
     show("Known answers added", added, as_json=as_json)
+
+
+def link(
+    session: SessionFolder,
+    site: Annotated[str, typer.Argument(metavar="SITE", help="Its id, from queue or tables.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The file; SITE.proofdesk-link if absent.")
+    ] = None,
+    server: Annotated[
+        bool, typer.Option("--server", help="On the datastack's CAVE server, for any Neuroglancer.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Share a site: as a file, or as a view on the CAVE server; open it with `open LINK`."""
+    from app.services.links import share_site
+
+    show("Link", share_site(session, site, out=out, server=server), as_json=as_json)
