@@ -419,6 +419,7 @@ def open_(
     from app.services.opening import resolve
     from app.ui.application import choose_session
 
+    opened: Opened | None
     if target is not None and is_link(target):
         opened = follow_link(target, session)
     else:
