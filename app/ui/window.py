@@ -149,8 +149,8 @@ class MainWindow(QMainWindow):
             Step(
                 self.verdict,
                 "The question and the evidence",
-                "The pictures that the judge saw, what it thinks and how sure it is. A click "
-                "enlarges a picture; 1 to 4 choose another partner.",
+                "Both segments from three sides and in three slices, what the judge thinks and how "
+                "sure it is. A click enlarges a picture; 1 to 4 choose another partner.",
             ),
             Step(
                 self.bottom,
