@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,18 @@ from numpy.typing import NDArray
 
 from connectome.space import BoxNm, Cutout, Scale
 
-__all__ = ["Block", "Touching", "blocks", "blocks_of", "find_touching", "numbered"]
+__all__ = [
+    "Block",
+    "Patches",
+    "Touching",
+    "TouchingPart",
+    "blocks",
+    "blocks_of",
+    "find_touching",
+    "numbered",
+    "touching_of",
+    "touching_part",
+]
 
 _CELL_NM = 40.0
 """Faces of one pair within a cell of this edge are remembered as one."""
@@ -79,11 +90,18 @@ class Touching:
 
 
 @dataclass(frozen=True)
-class _Patches:
-    """Faces of one pair in one cell.
+class Patches:
+    """Faces of one pair in one cell, in n cells.
 
-    Counts by axis, sums and middles of positions in half voxels (zyx), and the sum of
-    what was measured on both sides.
+    Parameters
+    ----------
+    pairs : ndarray, shape (n, 2), uint64
+    faces : ndarray, shape (n, 3)
+        Their number by axis (zyx).
+    measured : ndarray, shape (n,)
+        The sum of what was measured on both sides.
+    sums, middle : ndarray, shape (n, 3)
+        The sum of their positions and the one in the middle, in half voxels (zyx).
     """
 
     pairs: NDArray[np.uint64]
@@ -91,6 +109,34 @@ class _Patches:
     measured: NDArray[np.int64]
     sums: NDArray[np.int64]
     middle: NDArray[np.int64]
+
+    def take(self, rows: NDArray[np.bool_]) -> Patches:
+        """Return some of the patches."""
+        return Patches(
+            self.pairs[rows],
+            self.faces[rows],
+            self.measured[rows],
+            self.sums[rows],
+            self.middle[rows],
+        )
+
+
+@dataclass(frozen=True)
+class TouchingPart:
+    """What some blocks hold of the pairs that touch.
+
+    Parameters
+    ----------
+    patches : Patches
+        The faces whose first voxel lies in one of the blocks.
+    labels, voxels : ndarray, shape (k,)
+        The labels (0 included) seen in the blocks or just around them, sorted, and how
+        many voxels of each lie inside.
+    """
+
+    patches: Patches
+    labels: NDArray[np.uint64]
+    voxels: NDArray[np.int64]
 
 
 def find_touching(
@@ -121,11 +167,25 @@ def find_touching(
     OutsideVolumeError
         If the box holds no voxel.
     """
+    todo = blocks(scale, block_voxels, box)
+    part = touching_part(read, scale, todo, gap_nm=gap_nm, measure=measure, progress=progress)
+    return touching_of([part], scale)
+
+
+def touching_part(
+    read: Callable[[BoxNm], Cutout],
+    scale: Scale,
+    todo: Sequence[Block],
+    *,
+    gap_nm: float,
+    measure: Callable[[BoxNm], Cutout] | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> TouchingPart:
+    """Return what these blocks hold of the pairs that touch; see `find_touching`."""
     offsets = _offsets(scale, gap_nm)
     reach = np.abs(offsets).max(axis=0, initial=0)
     halo = (int(reach[2]) + 1, int(reach[1]) + 1, int(reach[0]) + 1)
-    todo = blocks(scale, block_voxels, box)
-    patches: list[_Patches] = []
+    patches: list[Patches] = []
     counts: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
     for done, block in enumerate(todo, 1):
         cutout = read(block.box(scale, halo))
@@ -138,7 +198,13 @@ def find_touching(
         patches.append(_patches(names, filled, values, core, first, _cell(scale)))
         if progress is not None:
             progress(done / len(todo))
-    return _together(_joined(patches), _counted(counts), scale)
+    return TouchingPart(_joined(patches), *_counted(counts))
+
+
+def touching_of(parts: Sequence[TouchingPart], scale: Scale) -> Touching:
+    """Return the pairs of which the parts, of different blocks, hold all patches."""
+    counted = _counted([(part.labels, part.voxels) for part in parts])
+    return _together(_joined([part.patches for part in parts]), counted, scale)
 
 
 def blocks(scale: Scale, size: int, box: BoxNm | None = None) -> list[Block]:
@@ -230,7 +296,7 @@ def _patches(
     core: tuple[slice, ...],
     first: Voxels,
     cell: Voxels,
-) -> _Patches:
+) -> Patches:
     """Return the contacts of a block, cell by cell."""
     parts = [_faces(labels, core, axis) for axis in range(3)]
     low, high = (np.concatenate([part[i] for part in parts]).astype(np.int64) for i in (0, 1))
@@ -252,7 +318,7 @@ def _patches(
     pick = _nearest(places, sums, faces.sum(axis=1), group)
     ends = names[np.stack([low, high], axis=1)[order[begin]]]
     total = _sums(measured[order, None], begin)[:, 0]
-    return _Patches(ends.reshape(-1, 2), faces, total, sums, places[pick])
+    return Patches(ends.reshape(-1, 2), faces, total, sums, places[pick])
 
 
 def _measured(
@@ -309,8 +375,8 @@ def _nearest(
     return order[_groups(group[order])[0]]
 
 
-def _joined(patches: list[_Patches]) -> _Patches:
-    return _Patches(
+def _joined(patches: list[Patches]) -> Patches:
+    return Patches(
         np.concatenate([part.pairs for part in patches]),
         np.concatenate([part.faces for part in patches]),
         np.concatenate([part.measured for part in patches]),
@@ -329,7 +395,7 @@ def _counted(
 
 
 def _together(
-    patches: _Patches, counted: tuple[NDArray[np.uint64], NDArray[np.int64]], scale: Scale
+    patches: Patches, counted: tuple[NDArray[np.uint64], NDArray[np.int64]], scale: Scale
 ) -> Touching:
     """Join the patches of each pair."""
     names, sizes = counted

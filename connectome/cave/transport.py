@@ -8,6 +8,7 @@ leaves none of that.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -16,9 +17,17 @@ from urllib.parse import urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 
+from connectome.cave.pace import Pace
 from connectome.errors import AuthError, EditRejectedError
 
-__all__ = ["EDIT_SECONDS", "GuardedAdapter", "guard", "may_pass", "retried"]
+__all__ = [
+    "EDIT_SECONDS",
+    "GuardedAdapter",
+    "guard",
+    "limit_requests",
+    "may_pass",
+    "retried",
+]
 
 T = TypeVar("T")
 
@@ -52,6 +61,9 @@ class GuardedAdapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send one request, once."""
+        with _PACE_LOCK:
+            if _PACES:
+                _PACES[-1].take()
         edit = _is_edit(request)
         if edit:
             # A pooled connection may have been closed by the server in this very moment;
@@ -64,6 +76,15 @@ class GuardedAdapter(HTTPAdapter):
         if response.status_code == 403:
             _refuse_terms(response, edit=edit)
         return response
+
+
+_PACES: list[Pace] = []
+_PACE_LOCK = threading.Lock()
+
+
+def limit_requests(pace: Pace | None) -> None:
+    """Let all connections of this process keep a pace together; None sets no limit any more."""
+    _PACES[:] = [] if pace is None else [pace]
 
 
 def guard(

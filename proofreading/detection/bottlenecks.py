@@ -8,13 +8,21 @@ how little membrane lies across them (`connectome.offline.membranes`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.contact_blocks import Touching, blocks, blocks_of, find_touching
+from connectome.contact_blocks import (
+    Block,
+    Touching,
+    TouchingPart,
+    blocks,
+    blocks_of,
+    touching_of,
+    touching_part,
+)
 from connectome.datastack import Datastack, Imagery
 from connectome.graph import GraphPoint, SplitRequest
 from connectome.offline.membranes import contrast, openness, rim_voxels
@@ -24,7 +32,16 @@ from proofreading.detection.settings import DetectionSettings
 from proofreading.detection.weak_cuts import Cuts, weak_cuts
 from proofreading.sites import Site, SiteKind, make_site_id
 
-__all__ = ["CUT_DETECTOR", "Bottleneck", "bottleneck_sites", "bottlenecks"]
+__all__ = [
+    "CUT_DETECTOR",
+    "Bottleneck",
+    "Links",
+    "bottleneck_sites",
+    "bottlenecks",
+    "cut_site",
+    "weak_links",
+    "weakest",
+]
 
 CUT_DETECTOR = "cut/1"
 
@@ -75,7 +92,7 @@ def bottleneck_sites(
     done = 0
     for _, rows in blocks_of(scale, settings.block_voxels, points, box):
         for row in rows.tolist():
-            site = _site(datastack, found[row], settings)
+            site = cut_site(datastack, found[row], settings)
             if site is not None:
                 yield site
         done += len(rows)
@@ -99,9 +116,41 @@ def bottlenecks(
         If the volume is too large to be read through and no box is given.
     """
     segmentation = datastack.segmentation
+    scale = segmentation.scales[working_level(segmentation, settings)]
+    check_size(scale, box, settings)
+    todo = blocks(scale, settings.block_voxels, box)
+    return weakest([weak_links(datastack, settings, todo, progress)], settings, scale, roots)
+
+
+@dataclass(frozen=True)
+class Links:
+    """What some blocks hold of the links inside segments.
+
+    Parameters
+    ----------
+    part : TouchingPart
+        Supervoxels of one root that touch.
+    roots : ndarray, shape (k,), uint64
+        The root of each of the part's labels.
+    measured : bool
+        Whether openness was measured.
+    """
+
+    part: TouchingPart
+    roots: NDArray[np.uint64]
+    measured: bool
+
+
+def weak_links(
+    datastack: Datastack,
+    settings: DetectionSettings,
+    todo: Sequence[Block],
+    progress: Callable[[float], None] | None = None,
+) -> Links:
+    """Return the links inside segments in these blocks."""
+    segmentation = datastack.segmentation
     level = working_level(segmentation, settings)
     scale = segmentation.scales[level]
-    check_size(scale, box, settings)
     owner = _Owners()
 
     def supervoxels(part: BoxNm) -> Cutout:
@@ -110,20 +159,29 @@ def bottlenecks(
         return found
 
     measure = _openness(datastack.imagery, scale)
-    pairs = find_touching(
-        supervoxels,
-        scale,
-        gap_nm=0.0,
-        measure=measure,
-        box=box,
-        block_voxels=settings.block_voxels,
-        progress=progress,
-    )
-    inside = owner.roots_of(pairs.pairs)
+    part = touching_part(supervoxels, scale, todo, gap_nm=0.0, measure=measure, progress=progress)
+    inside = owner.roots_of(part.patches.pairs)
     same = (inside[:, 0] == inside[:, 1]) & (inside[:, 0] != 0)
+    kept = replace(part, patches=part.patches.take(same))
+    return Links(kept, owner.roots_of(part.labels), measure is not None)
+
+
+def weakest(
+    links: Sequence[Links],
+    settings: DetectionSettings,
+    scale: Scale,
+    roots: Iterable[int] | None = None,
+) -> list[Bottleneck]:
+    """Return the weak cuts of these roots (of all if None) in different blocks, weakest first."""
+    names = np.concatenate([each.part.labels for each in links])
+    owners = np.concatenate([each.roots for each in links])
+    labels, first = np.unique(names, return_index=True)
+    pairs = touching_of([each.part for each in links], scale)
+    root = owners[first][np.searchsorted(labels, pairs.pairs[:, 0])]
     if roots is not None:
-        same &= np.isin(inside[:, 0], np.array(list(roots), np.uint64))
-    return _weakest(pairs.take(same), inside[same, 0], settings, measured=measure is not None)
+        wanted = np.isin(root, np.array(list(roots), np.uint64))
+        pairs, root = pairs.take(wanted), root[wanted]
+    return _weakest(pairs, root, settings, measured=any(each.measured for each in links))
 
 
 class _Owners:
@@ -188,7 +246,7 @@ def _thinned(
         yield Bottleneck(int(roots[link]), (a, b), (x, y, z), area, float(weakness[row]))
 
 
-def _site(datastack: Datastack, found: Bottleneck, settings: DetectionSettings) -> Site | None:
+def cut_site(datastack: Datastack, found: Bottleneck, settings: DetectionSettings) -> Site | None:
     """Return the site of a cut; None if it was edited meanwhile."""
     segmentation = datastack.segmentation
     level = working_level(segmentation, settings)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.contact_blocks import Touching, blocks_of, find_touching
+from connectome.contact_blocks import Block, Touching, blocks_of, find_touching
 from connectome.datastack import Datastack, Segmentation
 from connectome.errors import InputError
 from connectome.space import BoxNm, Cutout, PointNm, Scale
@@ -23,8 +23,10 @@ from proofreading.sites import Partner, Site, SiteKind, make_site_id
 
 __all__ = [
     "CONTACT_DETECTOR",
+    "block_sites",
     "check_size",
     "contact_sites",
+    "large_enough",
     "point_inside",
     "touching_pairs",
     "working_level",
@@ -103,6 +105,13 @@ def touching_pairs(
         block_voxels=settings.block_voxels,
         progress=progress,
     )
+    return large_enough(found, settings, roots)
+
+
+def large_enough(
+    found: Touching, settings: DetectionSettings, roots: Iterable[int] | None = None
+) -> Touching:
+    """Return the pairs that become sites: of enough area and volume, with one of these roots."""
     enough = found.area_nm2 >= settings.min_contact_nm2
     enough &= found.volume_nm3.min(axis=1, initial=math.inf) >= settings.min_segment_nm3
     if roots is not None:
@@ -142,16 +151,23 @@ def _by_block(
     segmentation = datastack.segmentation
     level = working_level(segmentation, settings)
     scale = segmentation.scales[level]
-    halo = tuple(int(_DEPTH_NM / voxel) + 1 for voxel in scale.voxel_nm)
     for block, rows in blocks_of(scale, settings.block_voxels, pairs.middle_nm, box):
-        around = block.box(scale, (halo[0], halo[1], halo[2]))
-        cutouts = (
-            segmentation.read_roots(around, level),
-            segmentation.read_supervoxels(around, level),
-        )
-        order = rows[np.lexsort((rows, -pairs.area_nm2[rows]))]
-        sites = (_site(datastack.name, pairs, int(row), cutouts) for row in order)
-        yield len(rows), [site for site in sites if site is not None]
+        yield len(rows), block_sites(datastack, pairs.take(rows), block, level)
+
+
+def block_sites(datastack: Datastack, pairs: Touching, block: Block, level: int) -> list[Site]:
+    """Return the sites of the pairs that have their middle in a block, broad contacts first."""
+    segmentation = datastack.segmentation
+    scale = segmentation.scales[level]
+    x, y, z = (int(_DEPTH_NM / voxel) + 1 for voxel in scale.voxel_nm)
+    around = block.box(scale, (x, y, z))
+    cutouts = (
+        segmentation.read_roots(around, level),
+        segmentation.read_supervoxels(around, level),
+    )
+    order = np.lexsort((np.arange(len(pairs)), -pairs.area_nm2))
+    sites = (_site(datastack.name, pairs, int(row), cutouts) for row in order)
+    return [site for site in sites if site is not None]
 
 
 def _site(name: str, pairs: Touching, row: int, cutouts: tuple[Cutout, Cutout]) -> Site | None:

@@ -21,7 +21,7 @@ from proofreading.detection.shape import narrowings, soma_borders, turns
 from proofreading.detection.topology import SkeletonPoint, branch_points, tips
 from proofreading.sites import Partner, Site, SiteKind, make_site_id
 
-__all__ = ["Detector", "Progress", "SiteDetector", "SkeletonRule", "detect"]
+__all__ = ["Detector", "Progress", "SeenPairs", "SiteDetector", "SkeletonRule", "detect"]
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share of the work done, 0 to 1."""
@@ -133,24 +133,37 @@ class Detector:
         progress: Callable[[float], None],
     ) -> Iterator[Site]:
         total = _count(datastack, wanted)
-        seen = _SeenPairs(self.settings.same_pair_nm)
+        seen = SeenPairs(self.settings.same_pair_nm)
         for done, skeleton in enumerate(datastack.skeletons.skeletons(wanted), 1):
-            yield from self._sites(datastack, skeleton, rules, seen)
+            for site in self._sites(datastack, skeleton, rules):
+                if site.kind is not SiteKind.ENDPOINT or seen.add(site):
+                    yield site
             progress(min(1.0, done / total) if total else 0.0)
         progress(1.0)
 
+    @property
+    def needs_skeletons(self) -> bool:
+        """Whether any of the chosen kinds is found along skeletons."""
+        rules = any(self._wants(rule.name, rule.kind) for rule in _SKELETON_RULES)
+        return rules or SiteKind.ENDPOINT in self.settings.kinds
+
+    def along_skeletons(self, datastack: Datastack, roots: Iterable[int]) -> Iterator[Site]:
+        """Yield the sites along the skeletons of these roots, each for itself.
+
+        A pair may be met twice, from both its sides: `SeenPairs` keeps one.
+        """
+        rules = [rule for rule in _SKELETON_RULES if self._wants(rule.name, rule.kind)]
+        for skeleton in datastack.skeletons.skeletons(roots):
+            yield from self._sites(datastack, skeleton, rules)
+
     def _sites(
-        self,
-        datastack: Datastack,
-        skeleton: Skeleton,
-        rules: list[SkeletonRule],
-        seen: _SeenPairs,
+        self, datastack: Datastack, skeleton: Skeleton, rules: list[SkeletonRule]
     ) -> Iterator[Site]:
         settings = self.settings
         if SiteKind.ENDPOINT in settings.kinds:
             for tip in tips(skeleton, settings.tangent_nm, settings.same_tip_nm):
                 site = self._endpoint(datastack, skeleton.root, tip)
-                if site is not None and seen.add(site):
+                if site is not None:
                     yield site
         for rule in rules:
             for place in rule.places(skeleton, settings):
@@ -220,7 +233,7 @@ class Detector:
 
 
 @dataclass
-class _SeenPairs:
+class SeenPairs:
     """The pairs that have a site already: the first one, of the larger segment, stays."""
 
     radius_nm: float
@@ -230,10 +243,14 @@ class _SeenPairs:
         """Tell whether the site is new, and remember it."""
         if not site.partners:
             return True
-        places = self._places.setdefault(frozenset({site.root, site.partners[0].root}), [])
-        if any(math.dist(place, site.point_nm) <= self.radius_nm for place in places):
+        return self.add_pair(site.root, site.partners[0].root, site.point_nm)
+
+    def add_pair(self, root: int, partner: int, point: PointNm) -> bool:
+        """Tell whether the pair is new there, and remember it."""
+        places = self._places.setdefault(frozenset({root, partner}), [])
+        if any(math.dist(place, point) <= self.radius_nm for place in places):
             return False
-        places.append(site.point_nm)
+        places.append(point)
         return True
 
 
