@@ -18,6 +18,7 @@ from app.commands.evaluate import evaluate_app
 from app.commands.models import models_app
 from app.commands.quality import evidence, evidence_check, gold, link, report, sampling, triage
 from app.commands.recover import recover
+from app.commands.scan import scan
 from app.commands.simulate import simulate
 from app.commands.train import train_app
 from app.console import console, progress_bar, show_error, table, to_json
@@ -469,6 +470,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 app.command()(simulate)
+app.command()(scan)
 app.command()(triage)
 app.command()(report)
 app.command()(evidence)
