@@ -89,14 +89,17 @@ void main() {{
   vec3 fill = p < 0.0 ? {_hex_vec3(COLOR_UNJUDGED)} : scale(p);
   vec3 edge = failed ? {_hex_vec3(COLOR_FAILED)} : vec3(0.04, 0.05, 0.07);
   float alpha = done && !current ? 0.35 : 0.95;
-  float diameter = (p < 0.0 && !current) || done ? 0.75 * size : size;
+  // What is likely stands out; what nobody has judged yet steps back.
+  bool waits = p < 0.0 && !failed && !current;
+  float diameter = waits || done ? 0.6 * size : size * (0.6 + 0.4 * clamp(2.0 * p, 0.0, 1.0));
   float border = failed ? 2.5 : 1.5;
+  if (waits) alpha *= 0.55;
   vec4 inside = vec4(fill, alpha);
   vec4 outside = vec4(edge, alpha);
   if (ring) {{
     inside = vec4(fill, 0.12);
     outside = vec4(failed ? edge : fill, alpha);
-    border = 3.0;
+    border = waits ? 1.5 : 3.0;
     diameter *= 1.15;
   }}
   if (current) {{
