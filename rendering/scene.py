@@ -151,6 +151,11 @@ class Scene:
         """Where the next picture is made from."""
         return self._camera
 
+    @property
+    def start(self) -> CameraSpec:
+        """Where the first picture was made from."""
+        return self._start
+
     def look(self, camera: CameraSpec | str) -> None:
         """Put the camera anywhere, or to ``front``, ``side`` or ``top`` of where it looks.
 
