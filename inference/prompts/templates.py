@@ -40,6 +40,7 @@ class Common:
     conservative: str
     heuristic: str
     example: str
+    examples: str
 
 
 @cache
