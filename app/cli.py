@@ -18,6 +18,7 @@ from app.commands.evaluate import evaluate_app
 from app.commands.models import models_app
 from app.commands.quality import evidence, evidence_check, gold, link, report, sampling, triage
 from app.commands.recover import recover
+from app.commands.route import route
 from app.commands.scan import scan
 from app.commands.simulate import simulate
 from app.commands.train import train_app
@@ -472,6 +473,7 @@ def doctor(as_json: Json = False) -> None:
 app.command()(simulate)
 app.command()(scan)
 app.command()(triage)
+app.command()(route)
 app.command()(report)
 app.command()(evidence)
 app.command("evidence-check")(evidence_check)

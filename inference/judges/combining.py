@@ -30,7 +30,8 @@ _EDGE = 1e-6
 class Weights(BaseModel):
     """``log odds = bias + first * first's + second * second's``.
 
-    `samples` is the number of labelled answers they were fitted on, 0 for a rule.
+    `samples` is the number of labelled answers they were fitted on, 0 for a rule; `models`
+    are the ids of the two that they were fitted for, none for a rule.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,6 +40,7 @@ class Weights(BaseModel):
     second: float = Field(ge=0)
     bias: float = 0.0
     samples: int = Field(default=0, ge=0)
+    models: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

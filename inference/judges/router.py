@@ -186,10 +186,16 @@ class Router:
         return parts[0], parts
 
     def _weights(self) -> Weights:
-        if self.route.weights is not None:
-            return self.route.weights
+        fitted = self.route.weights
+        if fitted is not None and fitted.models in ((), self._models):
+            return fitted
         known = self.second.manifest.calibration.id != UNCALIBRATED
         return average() if known else first_alone()
+
+    @property
+    def _models(self) -> tuple[str, ...]:
+        first = () if self.first is None else (self.first.manifest.id,)
+        return (*first, self.second.manifest.id)
 
     def _sha256(self) -> str:
         parts = [self.second.manifest.sha256, self.weights.id]

@@ -159,6 +159,19 @@ def test_a_model_that_was_never_calibrated_gives_reasons_and_no_number(tmp_path:
     assert joint.rationale == "Because."
 
 
+def test_weights_of_other_models_do_not_count(folder: ModelFolder) -> None:
+    model = Scripted([said(0, 3.0)])
+    mine = Weights(first=0.0, second=1.0, samples=50, models=("numbers", "words"))
+    others = Weights(first=0.0, second=1.0, samples=50, models=("numbers", "others"))
+    for weights, used in ((mine, mine), (others, average())):
+        route = Route(seconds_per_site=60.0, weights=weights)
+        router, sites, stack = _router(folder, {0: 0.2, 1: -9.0}, model, route)
+        assert router.weights == used
+        joint, _ = router.judge_sites(stack, sites)
+        assert isinstance(joint, Verdict)
+        assert joint.provenance.calibration_id == used.id
+
+
 def test_a_purse_is_filled_by_sites_and_emptied_by_answers() -> None:
     purse = Purse(0.5)
     assert not purse.affords()
