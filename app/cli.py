@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from app.commands.adapt import adapt
 from app.commands.bench import bench
 from app.commands.common import Datastack, Json, SessionFolder, show
 from app.commands.dataset import dataset_app
@@ -242,11 +243,15 @@ def judge(
 def decide(
     session: SessionFolder,
     accept_above: Annotated[
-        float, typer.Option(help="Accept above this probability.", min=0, max=1)
-    ],
+        float | None, typer.Option(help="Accept above this probability.", min=0, max=1)
+    ] = None,
     reject_below: Annotated[
-        float, typer.Option(help="Reject below this probability.", min=0, max=1)
-    ] = 0.0,
+        float | None, typer.Option(help="Reject below this probability.", min=0, max=1)
+    ] = None,
+    target_error: Annotated[
+        float | None,
+        typer.Option(help="Decide where the chance of a mistake is at most this.", min=0, max=0.5),
+    ] = None,
     unlock: Annotated[
         bool,
         typer.Option("--unlock", help="Decide although your own decisions do not confirm it yet."),
@@ -254,11 +259,10 @@ def decide(
     as_json: Json = False,
 ) -> None:
     """Decide automatically where the model is sure; recorded as automatic decisions."""
-    from app.services.deciding import decide_automatically
+    from app.services.deciding import chosen_thresholds, decide_automatically
 
-    summary = decide_automatically(
-        session, accept_above=accept_above, reject_below=reject_below, unlock=unlock
-    )
+    above, below = chosen_thresholds(accept_above, reject_below, target_error)
+    summary = decide_automatically(session, accept_above=above, reject_below=below, unlock=unlock)
     show("Decisions", summary, as_json=as_json)
 
 
@@ -470,6 +474,7 @@ def doctor(as_json: Json = False) -> None:
     raise typer.Exit(0 if all(finding.ok for finding in findings) else 3)
 
 
+app.command()(adapt)
 app.command()(simulate)
 app.command()(scan)
 app.command()(triage)

@@ -32,6 +32,12 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
+def _adaptive() -> Iterator[Measured]:
+    from benchmarks.adaptive import adaptive_rows
+
+    return adaptive_rows()
+
+
 def _judge() -> Iterator[Measured]:
     from benchmarks.judge import judge_rows
 
@@ -58,6 +64,7 @@ def _render() -> Iterator[Measured]:
 
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
+    "adaptive": _adaptive,
     "judge": _judge,
     "loop": _loop,
     "offline": _offline,

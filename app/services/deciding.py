@@ -6,13 +6,14 @@ enough of the person's own blind decisions on this dataset agree with the calibr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from app.services.answering import Answering
 from app.services.opening import open_session
+from app.services.present_roots import now, successors
 from connectome.errors import InputError, ModelError
 from inference.models.registry import find_model
 from proofreading.confirmation import BLIND_NEEDED, confirmation_of, lock_of
@@ -21,7 +22,41 @@ from proofreading.session import Session
 from proofreading.sites import Partner, Site, SiteKind
 from proofreading.verdicts import Verdict
 
-__all__ = ["AutomaticSummary", "decide_automatically"]
+__all__ = ["AutomaticSummary", "chosen_thresholds", "decide_automatically", "thresholds_for"]
+
+
+def thresholds_for(target_error: float) -> tuple[float, float]:
+    """Return what is accepted above and rejected below at an accepted error.
+
+    The rule of the risk dial (`proofreading.triage.lane_of`): a site is decided if its own
+    calibrated chance of being decided wrongly is at most the target, so that the mean error
+    of all of them is lower still, wherever the calibration holds.
+    """
+    return 1.0 - target_error, target_error
+
+
+def chosen_thresholds(
+    accept_above: float | None, reject_below: float | None, target_error: float | None
+) -> tuple[float, float]:
+    """Return the thresholds that a person stated, or those of the stated error.
+
+    Raises
+    ------
+    InputError
+        If neither or both were stated.
+    """
+    stated = accept_above is not None or reject_below is not None
+    if stated == (target_error is not None):
+        raise InputError(
+            "It is not clear what may be decided automatically.",
+            "Give either --target-error, or --accept-above and --reject-below.",
+        )
+    if target_error is not None:
+        return thresholds_for(target_error)
+    return (
+        1.0 if accept_above is None else accept_above,
+        0.0 if reject_below is None else reject_below,
+    )
 
 
 @dataclass(frozen=True)
@@ -43,7 +78,8 @@ def decide_automatically(
     """Accept the sites above one probability and reject those below another.
 
     Sites that have an answer keep it. The pair accepted is the most probable partner's;
-    a pair of segments that several sites name is accepted once, at its most probable one.
+    a pair of segments that several sites name is decided once, at its most probable one,
+    and not at all where a person has answered it at any of them.
     Sites whose pictures are unusual for the model (beyond the 95th percentile of its own
     held-out pairs) are left to the person, however sure the model is.
 
@@ -77,14 +113,15 @@ def _decide(
     answering = Answering(decider=Decider.AUTOMATIC)
     counts = {Answer.ACCEPT: 0, Answer.REJECT: 0}
     judged = unusual = again = 0
-    seen: set[frozenset[int]] = set()
+    present = successors(session.ledger.state)
+    seen = _answered_pairs(session, present)
     for site, partner, verdict in _judged_open_sites(session):
         judged += 1
         answer = _answer(verdict.probability, accept_above, reject_below)
         if answer is None:
             continue
-        pair = frozenset({site.root, partner.root})
-        if answer is Answer.ACCEPT and pair in seen:
+        pair = frozenset(now(root, present) for root in (site.root, partner.root))
+        if pair in seen or len(pair) == 1:
             again += 1
             continue
         if _is_unusual(verdict):
@@ -114,9 +151,22 @@ def _answer(probability: float, accept_above: float, reject_below: float) -> Ans
     return Answer.REJECT if probability < reject_below else None
 
 
+def _answered_pairs(session: Session, present: Mapping[int, int]) -> set[frozenset[int]]:
+    """Return the pairs of present roots that have an answer, at whatever site."""
+    found = set()
+    for decision in session.ledger.state.decisions():
+        site = session.catalogue.site(decision.site_id)
+        for partner in site.partners if site is not None else ():
+            if site is not None and partner.supervoxel == decision.partner_supervoxel:
+                found.add(frozenset(now(root, present) for root in (site.root, partner.root)))
+    return found
+
+
 def _is_unusual(verdict: Verdict) -> bool:
     distance = verdict.provenance.out_of_distribution
-    limit = _usual_distance(verdict.provenance.model_id)
+    # What learned from decisions corrects another model, whose distance it hands on.
+    measured_by = verdict.parts[0] if verdict.parts else verdict.provenance
+    limit = _usual_distance(measured_by.model_id)
     return distance is not None and limit is not None and distance > limit
 
 

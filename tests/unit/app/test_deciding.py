@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from app.services.deciding import decide_automatically
+from app.services.deciding import chosen_thresholds, decide_automatically
+from app.services.present_roots import now, successors
 from app.services.timing import pace
 from connectome.errors import InputError
+from connectome.graph import GraphPoint
 from proofreading.decisions import Answer, Decider, Decision
+from proofreading.edits import EditState, MergeEdit
+from proofreading.ledger.events import DecisionMade, EditChanged, EditQueued
 from proofreading.session import Session
 from proofreading.sites import Partner, Site, SiteKind, make_site_id
 from proofreading.verdicts import Provenance, Task, Verdict
@@ -46,7 +51,7 @@ def _session(folder: Path, probabilities: list[float]) -> Session:
 
 def _site(number: int) -> Site:
     point = (float(number) * 1000, 0.0, 0.0)
-    partner = Partner(2, 200 + number, 100 + number, point, point, 0.0, 1.0, 1.0)
+    partner = Partner(1000 + number, 200 + number, 100 + number, point, point, 0.0, 1.0, 1.0)
     return Site(
         id=make_site_id("offline_x", SiteKind.ENDPOINT, [number], point, "t/1"),
         kind=SiteKind.ENDPOINT,
@@ -102,3 +107,63 @@ def test_pace_leaves_pauses_and_machines_out() -> None:
     per_hour, median = pace([*decisions, _decision(3, 0.5, Answer.REJECT, ms=600_000)])
     assert per_hour == pytest.approx(1200)
     assert median == pytest.approx(3.0)
+
+
+def _pair_session(folder: Path) -> tuple[Session, list[Site]]:
+    """Three sites, the first two about one pair of segments."""
+    session = Session.open(folder, datastack_name="offline_x", datastack_address="/nowhere")
+    sites = [
+        replace(site, partners=(replace(site.partners[0], root=2),))
+        for site in (_site(0), _site(1), replace(_site(2), root=5))
+    ]
+    session.catalogue.add_sites(sites)
+    session.catalogue.add_verdicts([_verdict(site, 0.95) for site in sites])
+    return session, sites
+
+
+def test_a_pair_that_a_person_answered_is_not_decided_at_its_other_site(tmp_path: Path) -> None:
+    session, sites = _pair_session(tmp_path / "s.proofdesk")
+    answer = replace(
+        _decision(9, 0.95, Answer.REJECT),
+        site_id=sites[0].id,
+        partner_supervoxel=sites[0].partners[0].supervoxel,
+    )
+    session.ledger.append(DecisionMade(answer))
+    session.close()
+    summary = decide_automatically(
+        tmp_path / "s.proofdesk", accept_above=0.9, reject_below=0.1, unlock=True
+    )
+    assert (summary.accepted, summary.same_pair) == (1, 1)
+
+
+def test_what_own_merges_joined_is_one_pair(tmp_path: Path) -> None:
+    session, _ = _pair_session(tmp_path / "s.proofdesk")
+    # Segments 1 and 5 have become 7, so that all three sites ask about 7 and 2.
+    decision = replace(_decision(9, 0.9, Answer.ACCEPT), site_id="f" * 16)
+    merge = MergeEdit(
+        "e", decision.id, "f" * 16, GraphPoint(1, (0, 0, 0)), GraphPoint(5, (1, 0, 0)), (1, 5)
+    )
+    session.ledger.append_all(
+        [
+            DecisionMade(decision),
+            EditQueued(merge),
+            EditChanged("e", EditState.COMMITTED, operation_id=1, new_roots=(7,)),
+        ]
+    )
+    present = successors(session.ledger.state)
+    assert {now(root, present) for root in (1, 5, 7)} == {7}
+    assert now(2, present) == 2
+    session.close()
+    summary = decide_automatically(
+        tmp_path / "s.proofdesk", accept_above=0.9, reject_below=0.1, unlock=True
+    )
+    assert (summary.accepted, summary.same_pair) == (1, 2)
+
+
+def test_either_thresholds_or_an_error() -> None:
+    assert chosen_thresholds(0.9, None, None) == (0.9, 0.0)
+    assert chosen_thresholds(None, 0.2, None) == (1.0, 0.2)
+    assert chosen_thresholds(None, None, 0.01) == (0.99, 0.01)
+    for both in ((0.9, None, 0.01), (None, None, None)):
+        with pytest.raises(InputError, match="not clear"):
+            chosen_thresholds(*both)

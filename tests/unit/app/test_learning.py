@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from app.services.learning.answers import EVERY, Learned, own_pair_answers
 from app.services.learning.desk import LearningDesk
 from app.services.learning.learner import Learner, versions_of
+from app.services.learning.versions import adapt_session
 from app.services.worker.messages import Learn, LearnedSo
 from connectome.datastack import Datastack
 from connectome.errors import InputError
@@ -164,3 +166,19 @@ def test_measured_numbers_stay_as_first_measured(tmp_path: Path) -> None:
         assert len(pairs) == 1
     with MeasuredPairs(path, "another") as pairs:
         assert key not in pairs
+
+
+def test_the_command_tells_what_is_known_and_steps_back(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _answers(session, 0, 120)
+    with _learner(session) as learner:
+        list(learner.learn(BASE))
+    told = adapt_session(session.folder, None, learn=False)
+    assert (told.versions, told.current, told.decisions) == ((1,), 1, 120)
+    assert told.words == "learned from 120 decisions · v1"
+    blind = SimpleNamespace(imagery=None, graph=None, close=lambda: None)
+    monkeypatch.setattr("app.services.learning.versions.open_datastack", lambda _address: blind)
+    back = adapt_session(session.folder, 0, learn=False)
+    assert (back.current, back.versions) == (0, (1,))
+    assert back.sites_changed == SITES
