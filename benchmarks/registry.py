@@ -10,7 +10,7 @@ from itertools import chain
 from benchmarks.measured import Measured, Report
 from connectome.errors import InputError
 
-__all__ = ["BENCHMARKS", "run_benchmark"]
+__all__ = ["BENCHMARKS", "ON_REQUEST", "run_benchmark"]
 
 
 def run_benchmark(name: str) -> Report:
@@ -21,10 +21,11 @@ def run_benchmark(name: str) -> Report:
     InputError
         If there is none of this name.
     """
-    if name not in BENCHMARKS:
-        names = ", ".join([*BENCHMARKS, "faults"])
+    known = {**BENCHMARKS, **ON_REQUEST}
+    if name not in known:
+        names = ", ".join([*known, "faults"])
         raise InputError(f"There is no benchmark {name!r}.", f"Choose one of: {names}.")
-    return Report(name, machine(), tuple(BENCHMARKS[name]()))
+    return Report(name, machine(), tuple(known[name]()))
 
 
 def machine() -> str:
@@ -32,16 +33,16 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
-def _adaptive() -> Iterator[Measured]:
-    from benchmarks.adaptive import adaptive_rows
-
-    return adaptive_rows()
-
-
 def _judge() -> Iterator[Measured]:
     from benchmarks.judge import judge_rows
 
     return judge_rows()
+
+
+def _language() -> Iterator[Measured]:
+    from benchmarks.language import language_rows
+
+    return language_rows()
 
 
 def _loop() -> Iterator[Measured]:
@@ -64,10 +65,12 @@ def _render() -> Iterator[Measured]:
 
 
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
-    "adaptive": _adaptive,
     "judge": _judge,
     "loop": _loop,
     "offline": _offline,
     "render": _render,
 }
-"""Those that `proofdesk bench all` runs; the fault campaign takes much longer."""
+"""Those that `proofdesk bench all` runs; faults and vlm take longer, or need more."""
+
+ON_REQUEST: dict[str, Callable[[], Iterator[Measured]]] = {"vlm": _language}
+"""Those that are run only by name."""

@@ -18,7 +18,10 @@ __all__ = ["bench"]
 def bench(
     name: Annotated[
         str,
-        typer.Argument(metavar="NAME", help="loop, offline, render or faults; all but the last."),
+        typer.Argument(
+            metavar="NAME",
+            help="judge, loop, offline, render, vlm or faults; all but the last two.",
+        ),
     ] = "all",
     edits: Annotated[int, typer.Option(help="faults: how many edits.", min=1)] = 2000,
     seed: Annotated[int, typer.Option(help="faults: decides worlds, faults and kills.")] = 1,

@@ -50,7 +50,6 @@ class Running:
     expected: Callable[[list[Asked]], list[float]]
     hold: Callable[[bool], None] = lambda _: None
 
-    @property
     def health(self) -> Health:
         return self.model.health
 
@@ -75,7 +74,7 @@ class LanguageModelContract:
         raise NotImplementedError
 
     def test_likelihoods_are_those_of_the_model(self, running: Running) -> None:
-        assert running.health is Health.STOPPED
+        assert running.health() is Health.STOPPED
         assert running.model.provider == ""
         asked = questions(5)
         pending = running.model.ask(asked)  # What is asked before it is ready waits.
@@ -86,11 +85,11 @@ class LanguageModelContract:
         assert found == pytest.approx(running.expected(asked), abs=1e-3)
         assert [pending.answers[place].index for place in range(5)] == list(range(5))
         assert all(answer.latency_ms > 0 for answer in pending.answers.values())
-        assert running.health is Health.READY
+        assert running.health() is Health.READY
         assert running.model.provider
         assert running.model.trouble is None
         running.model.start()
-        assert running.health is Health.READY
+        assert running.health() is Health.READY
 
     def test_what_it_writes_comes_with_its_text(self, running: Running) -> None:
         running.model.start()
