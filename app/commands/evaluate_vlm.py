@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.commands.common import Json
 from app.console import console, to_json
+
+if TYPE_CHECKING:
+    from inference.judges.vlm.backend import LanguageModel
+    from inference.judges.vlm.protocol import Load
 
 __all__ = ["evaluate_vlm_"]
 
@@ -26,14 +32,23 @@ def evaluate_vlm_(
     answers: Annotated[
         Path | None, typer.Option(help="Write every prompt, answer and label as Parquet here.")
     ] = None,
+    server: Annotated[
+        str, typer.Option(help="Ask this chat-completions server instead of a process of ours.")
+    ] = "",
+    server_model: Annotated[str, typer.Option(help="As that server calls it.")] = "",
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A host other than this machine that may be asked.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure a language model and its ablations: no adapter, no pictures, no words, no reasons."""
     from connectome.opening import open_datastack
     from inference.evaluation.vlm.run import Votes, evaluate_vlm, write_said
+    from inference.judges.vlm.process import VlmProcess
     from inference.models.registry import find_model
 
     folder = find_model(model)
+    start = _served(server, server_model, allow_host or ()) if server else VlmProcess
     say = None if as_json else console(to_stderr=True).print
     opened = open_datastack(datastack)
     try:
@@ -45,6 +60,7 @@ def evaluate_vlm_(
             most=most,
             votes=Votes(votes, temperature),
             say=say,
+            start=start,
         )
     finally:
         opened.close()
@@ -52,3 +68,14 @@ def evaluate_vlm_(
         write_said(found.said, answers)
     text = to_json(found.as_json()) if as_json else found.as_table()
     console().print(text, soft_wrap=True, markup=False)
+
+
+def _served(url: str, model: str, hosts: Sequence[str]) -> Callable[[Load], LanguageModel]:
+    """Return what makes a model behind a server, and say where pictures go."""
+    from inference.judges.vlm.remote import RemoteModel, RemoteSettings
+    from inference.judges.vlm.remote_http import RemoteAddress
+
+    key = os.environ.get("PROOFDESK_SERVER_KEY", "")
+    address = RemoteAddress(url, tuple(host.lower() for host in hosts), key)
+    console(to_stderr=True).print(address.notice, markup=False, soft_wrap=True)
+    return lambda _: RemoteModel(RemoteSettings(address, model))

@@ -116,7 +116,8 @@ def evaluate_vlm(
     votes : Votes or None
         Sampled answers as well.
     start : callable
-        Makes what answers of what is to be loaded.
+        Makes what answers of what is to be loaded. For anything but a process of ours,
+        there is no base model to compare with.
 
     Raises
     ------
@@ -126,7 +127,7 @@ def evaluate_vlm(
         If the model cannot be loaded, or does not answer.
     """
     told = say or (lambda _: None)
-    spec, load, dataset = spec_of(folder.manifest), load_of(folder), read_dataset(data)
+    spec, load, dataset = spec_of(folder.manifest), _load(folder, start), read_dataset(data)
     showing = Showing(spec, cache, most, views)
     shown = show_samples(dataset, Part.TEST, datastack, showing, told)
     if not shown.samples:
@@ -180,6 +181,13 @@ def write_said(said: Sequence[Said], path: Path) -> None:
         raise StorageError(
             f"The table {path} cannot be written.", "Name a file that can be written."
         ) from error
+
+
+def _load(folder: ModelFolder, start: Callable[[Load], LanguageModel]) -> Load:
+    """Return what is loaded; a server has loaded what it has, with an adapter or without."""
+    if start is VlmProcess:
+        return load_of(folder)
+    return Load(model=spec_of(folder.manifest).base)
 
 
 def _base_said(

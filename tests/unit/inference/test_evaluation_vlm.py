@@ -22,6 +22,8 @@ from inference.evaluation.vlm.conditions import blanked, conditions_for, trivial
 from inference.evaluation.vlm.figures import condition_figures, vote_figures
 from inference.evaluation.vlm.run import Votes, evaluate_vlm, write_said
 from inference.judges.vlm.folder import LanguageSpec, uncalibrated
+from inference.judges.vlm.remote import RemoteModel, RemoteSettings
+from inference.judges.vlm.remote_http import RemoteAddress
 from inference.judges.vlm.stored import Showing
 from inference.prompts.writing import write_prompt
 from inference.training.vlm.examples import Target
@@ -32,6 +34,7 @@ from tests.language_models import SMALL_EM, SMALL_VIEWS, FlatViews, language_fol
 from tests.slabs import slabs
 from tests.tiny_vlm import write_tiny_vlm
 from tests.unit.inference.test_vlm_task import SETTINGS, TASK, toy_dataset
+from tests.vlm_server import ModelServer, serving_model
 
 PROMPT = write_prompt(TASK, SMALL_VIEWS, SMALL_EM)
 
@@ -118,6 +121,28 @@ def test_a_base_model_is_asked_once_and_sampling_repeats(base: Path, tmp_path: P
     drawn = [said.text for said in one if said.draw != NO_DRAW]
     assert len(set(drawn)) == 2
     assert [said.logit for said in one] == pytest.approx([said.logit for said in two], abs=1e-4)
+
+
+def test_a_server_is_measured_the_same_way(base: Path, tmp_path: Path) -> None:
+    data = toy_dataset(tmp_path / "data")
+    folder = language_folder(tmp_path / "model", base, most_tokens=8)
+    with serving_model(ModelServer(base)) as served:
+        settings = RemoteSettings(RemoteAddress(served.url))
+        found = evaluate_vlm(
+            folder,
+            data,
+            slabs(),
+            cache=tmp_path / "pictures",
+            votes=Votes(3, 1.0),
+            views=FlatViews(),
+            start=lambda _: RemoteModel(settings),
+        )
+    names = [one.condition for one in found.figures]
+    assert names == ["as trained", "blank pictures", "trivial prompt"]
+    assert all(one.read == 1.0 for one in found.figures)
+    assert found.votes is not None
+    assert found.votes.read == 1.0
+    assert len({body["seed"] for body in served.bodies if body["temperature"] == 1.0}) == 6
 
 
 def test_nothing_to_test_and_a_model_that_is_not_there_are_told(base: Path, tmp_path: Path) -> None:
