@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from proofreading.decisions import Answer, Decider, Decision
+from proofreading.decisions import Answer, Decision
+from proofreading.history import looked_at
 
 __all__ = [
     "BLIND_NEEDED",
@@ -101,7 +102,7 @@ def own_blind(decisions: Iterable[Decision]) -> list[Blind]:
     return [
         Blind(decision.probability, decision.answer is Answer.ACCEPT)
         for decision in decisions
-        if decision.decider is Decider.PERSON
+        if looked_at(decision)
         and not decision.verdict_visible
         and decision.probability is not None
         and decision.answer in (Answer.ACCEPT, Answer.REJECT)

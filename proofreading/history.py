@@ -24,7 +24,7 @@ from proofreading.ledger.events import (
     SessionStarted,
 )
 
-__all__ = ["IDLE_MS", "History", "says_yes", "told"]
+__all__ = ["IDLE_MS", "History", "looked_at", "says_yes", "told"]
 
 IDLE_MS = 60_000
 """A longer time for one answer counts as a pause, not as work."""
@@ -74,14 +74,17 @@ class History:
 
     @property
     def by_person(self) -> list[Decision]:
-        """Every answer of a person, in order."""
-        return [decision for decision in self.made if decision.decider is Decider.PERSON]
+        """Every answer that a person gave, in order; not those that follow from one."""
+        return [decision for decision in self.made if looked_at(decision)]
 
     @property
     def standing(self) -> list[Decision]:
-        """The answers that were not taken back or replaced: at most one for each site."""
+        """The answers that were not taken back or replaced: at most one for each site.
+
+        Sites that follow the answer of another one are left out.
+        """
         newest = (self._newest(answers) for answers in self._by_site.values())
-        return [decision for decision in newest if decision is not None]
+        return [d for d in newest if d is not None and d.follows is None]
 
     def of_site(self, site_id: str) -> list[Decision]:
         """Return every answer to a site, in order, taken-back and automatic ones included."""
@@ -94,7 +97,7 @@ class History:
     def of_sites(self) -> Iterable[tuple[str, list[Decision]]]:
         """Yield every site that a person answered with the person's answers, in order."""
         for site_id, answers in self._by_site.items():
-            own = [decision for decision in answers if decision.decider is Decider.PERSON]
+            own = [decision for decision in answers if looked_at(decision)]
             if own:
                 yield site_id, own
 
@@ -111,6 +114,11 @@ class History:
 
     def _newest(self, answers: list[Decision]) -> Decision | None:
         return next((d for d in reversed(answers) if d.id not in self.withdrawn), None)
+
+
+def looked_at(decision: Decision) -> bool:
+    """Tell whether a person answered this site, and not only another one that it follows."""
+    return decision.decider is Decider.PERSON and decision.follows is None
 
 
 def told(decision: Decision) -> bool:

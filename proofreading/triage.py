@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from proofreading.decisions import Answer, Decider, Decision
+from proofreading.decisions import Answer, Decision
+from proofreading.history import looked_at, told
 from proofreading.intervals import Expected, Share, expected_count, share_of
 from proofreading.sampling import Purpose, is_drawn
 
@@ -294,5 +295,5 @@ def audit_of(decisions: Iterable[Decision], error_rate: float, *, seed: int, sha
 
 
 def _in_lane(decision: Decision, error_rate: float) -> bool:
-    told = decision.decider is Decider.PERSON and decision.answer in (Answer.ACCEPT, Answer.REJECT)
-    return told and lane_of(Standing(decision.probability), error_rate) is Lane.AUTOMATIC
+    counts = looked_at(decision) and told(decision)
+    return counts and lane_of(Standing(decision.probability), error_rate) is Lane.AUTOMATIC

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from proofreading.confirmation import confirmation_of
 from proofreading.decisions import Answer, Decider
 from proofreading.edits import EditState
 from proofreading.history import History
@@ -19,7 +21,7 @@ from proofreading.statistics import (
     forecast,
     session_statistics,
 )
-from proofreading.triage import Lane, Standing, Tally
+from proofreading.triage import Lane, Standing, Tally, audit_of
 from tests.unit.proofreading.decided import START, blind
 from tests.unit.proofreading.played import played
 
@@ -60,6 +62,20 @@ def test_only_what_stands_is_counted_and_machines_apart() -> None:
     assert (made.answers[Answer.UNSURE], made.automatic, made.taken_back) == (1, 1, 1)
     assert (made.agreement.hits, made.agreement.count) == (1, 2)
     assert made.edits[EditState.COMMITTED] == 2
+
+
+def test_a_site_that_follows_another_s_answer_was_not_looked_at() -> None:
+    leader = blind("1", 0.9, Answer.ACCEPT)
+    follower = replace(blind("2", 0.9, Answer.ACCEPT), follows=leader.id)
+    made = session_statistics(
+        _history(DecisionMade(leader), DecisionMade(follower), DecisionWithdrawn(leader.id)),
+        {},
+        0.01,
+    )
+    assert made.pace.answers == 1
+    assert (sum(made.answers.values()), made.automatic) == (0, 0)
+    assert confirmation_of([leader, follower]).blind == 1
+    assert audit_of([leader, follower], 0.2, seed=0, share=1.0).looked == 1
 
 
 def test_a_long_time_without_an_answer_ends_a_sitting() -> None:
