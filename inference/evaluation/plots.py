@@ -91,6 +91,7 @@ def condition_plot(rows: Sequence[ConditionRow]) -> str:
 
 
 def _conditions(ax: Any, rows: Sequence[ConditionRow], figure: str, label: str) -> None:
+    places: list[tuple[str, tuple[float, float]]] = []
     for row in rows:
         value = getattr(row.figures, figure)
         if value is None or not np.isfinite(row.mean_ood):
@@ -102,13 +103,31 @@ def _conditions(ax: Any, rows: Sequence[ConditionRow], figure: str, label: str) 
         reach = [[max(value.value - value.low, 0)], [max(value.high - value.value, 0)]]
         ax.errorbar(row.mean_ood, value.value, reach, fmt="*" if other else "o", color=colour, lw=1)
         name = row.dataset if row.condition == AS_RECORDED else row.condition
-        ax.annotate(name, (row.mean_ood, value.value), (5, 4), textcoords="offset points", size=7.5)
+        places.append((name, (row.mean_ood, value.value)))
+    _named(ax, places)
     ax.grid(visible=True)
     ax.axvline(1.0, color="#999999", ls=":", lw=1)
     ax.set_xlabel("mean out-of-distribution score (1: usual at most)")
     ax.set_ylabel(label)
 
 
+def _named(ax: Any, places: Sequence[tuple[str, tuple[float, float]]]) -> None:
+    """Name the points, the outermost first, and leave out names that would cover another."""
+    if not places:
+        return
+    points = np.array([place for _, place in places])
+    apart = np.abs(points - np.median(points, axis=0)) / np.maximum(np.ptp(points, axis=0), 1e-9)
+    taken: list[NDArray[np.float64]] = []
+    for index in np.argsort(-apart.sum(axis=1), kind="stable").tolist():
+        name, place = places[index]
+        pixel = np.asarray(ax.transData.transform(place), np.float64)
+        if all((np.abs(pixel - other) > _NAME_PIXELS).any() for other in taken):
+            taken.append(pixel)
+            ax.annotate(name, place, (5, 4), textcoords="offset points", size=7.5)
+
+
+_NAME_PIXELS = (48.0, 9.0)
+"""Room for a name, in dots of the screen."""
 _KINDS = dict(zip(KINDS, _COLOURS, strict=False))
 
 
