@@ -37,6 +37,10 @@ def simulate(
     learn: Annotated[
         bool, typer.Option("--learn/--no-learn", help="Let the adaptive judge learn.")
     ] = True,
+    second_look: Annotated[
+        bool,
+        typer.Option("--second-look", help="Ask again about a yes that is improbable and large."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Answer the queue from the truth, and write how the segmentation gets better by looks."""
@@ -56,6 +60,7 @@ def simulate(
         seeds=seeds,
         ignore=tuple(ignore or ()),
         learn=learn,
+        second_look=second_look,
     )
     scorer = judge_scorer(tuple(model or ()), held_out=held_out)
     with progress_bar(quiet=as_json) as report:

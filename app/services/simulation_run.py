@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from inference.adaptive.refit import Decided, RefitSettings, refit
 
 __all__ = ["Look", "Run", "SimulationSettings", "run"]
 
+IMPROBABLE = 0.1
+"""A yes below this is asked about again, if much hangs on it."""
+LARGE_NATS = 0.002
+"""VI that a merge must move, if it were right, to count as large."""
 _WITHOUT_JUDGE = (Order.RANDOM, Order.VALUE)
 
 
@@ -36,6 +40,9 @@ class SimulationSettings:
         Bodies that do not count, beside 0.
     learn : bool
         Whether the adaptive judge learns; else the models' first answers stand.
+    second_look : bool
+        Whether a yes that the judge calls improbable, about a large merge, is asked about once
+        more, which costs a look; it counts only if the proofreader says yes again.
     """
 
     looks: int = 200
@@ -44,6 +51,7 @@ class SimulationSettings:
     seeds: int = 5
     ignore: tuple[int, ...] = ()
     learn: bool = True
+    second_look: bool = False
     refitting: RefitSettings = field(default_factory=RefitSettings)
 
     def __post_init__(self) -> None:
@@ -115,6 +123,8 @@ class _Session:
         # Drawn for every pair, so that all orders of a seed meet the same slips.
         self._chance = rng.random(len(candidates))
         self._answers = candidates.same ^ (rng.random(len(candidates)) < settings.error_rate)
+        # A second look is a look of its own, with slips of its own.
+        self._second = candidates.same ^ (rng.random(len(candidates)) < settings.error_rate)
         scores = candidates.scores
         self._judge = AdaptiveJudge(
             scores.base, Scaling.of(scores.names, scores.rows.features), settings=settings.refitting
@@ -123,16 +133,19 @@ class _Session:
         self._ends = world.rows(candidates.roots)
         self._open = np.ones(len(candidates), np.bool_)
         self._asked: list[int] = []
-        self._edits = self._wrong = 0
+        self._edits = self._wrong = self._again = 0
 
     def worked(self) -> Run:
         looks = [self._state()]
-        while len(self._asked) < self._settings.looks and (pick := self._next()) is not None:
+        while self._looks < self._settings.looks and (pick := self._next()) is not None:
             self._answer(pick)
+            if len(looks) < self._looks:
+                looks.append(replace(looks[-1], look=len(looks)))
             looks.append(self._state())
             if self._learns() and self._judge.due(len(self._asked)):
                 self._learn()
-        return Run(self._order, self._seed, tuple(looks), self._judge.version)
+        within = looks[: self._settings.looks + 1]
+        return Run(self._order, self._seed, tuple(within), self._judge.version)
 
     def _next(self) -> int | None:
         """Return the pair to ask about now, None when every pair is asked about or joined."""
@@ -149,11 +162,29 @@ class _Session:
     def _answer(self, pick: int) -> None:
         self._open[pick] = False
         self._asked.append(pick)
-        if self._answers[pick]:
+        if self._says_yes(pick):
             one, other = self._ends[pick]
             self._world.merge(int(one), int(other))
             self._edits += 1
             self._wrong += int(not self._candidates.same[pick])
+
+    @property
+    def _looks(self) -> int:
+        return len(self._asked) + self._again
+
+    def _says_yes(self, pick: int) -> bool:
+        """Return the proofreader's answer, after a second look where that is worth one."""
+        if not self._answers[pick] or not self._is_doubtful(pick):
+            return bool(self._answers[pick])
+        self._again += 1
+        self._answers[pick] = self._second[pick]
+        return bool(self._second[pick])
+
+    def _is_doubtful(self, pick: int) -> bool:
+        if not self._settings.second_look or self._probability[pick] >= IMPROBABLE:
+            return False
+        parts = self._world.components(self._ends[pick : pick + 1])
+        return bool(merge_gain(self._world.sizes[parts], self._world.volume)[0] >= LARGE_NATS)
 
     def _learns(self) -> bool:
         return self._settings.learn and self._order not in _WITHOUT_JUDGE
@@ -169,4 +200,6 @@ class _Session:
 
     def _state(self) -> Look:
         done, world = len(self._asked), self._world
-        return Look(done, world.vi, world.vi_split, world.vi_merge, done, self._edits, self._wrong)
+        return Look(
+            self._looks, world.vi, world.vi_split, world.vi_merge, done, self._edits, self._wrong
+        )

@@ -203,6 +203,31 @@ def test_mistakes_are_counted_and_make_it_worse(asked: tuple[Candidates, Segment
     assert sloppy.vi_merge > worked(asked, Order.RANDOM).looks[-1].vi_merge
 
 
+def test_a_second_look_at_large_improbable_merges_finds_slips(
+    asked: tuple[Candidates, SegmentWorld],
+) -> None:
+    # A judge that knows the truth calls nearly every slip improbable.
+    candidates, start = told(asked[0], 4.0), asked[1]
+    once, twice = (
+        [
+            run(
+                candidates,
+                start,
+                Order.VALUE_UNCERTAINTY,
+                seed,
+                SimulationSettings(looks=10_000, error_rate=0.2, second_look=again, learn=False),
+            )
+            for seed in range(5)
+        ]
+        for again in (False, True)
+    )
+    for each in twice:
+        assert [look.look for look in each.looks] == list(range(len(each.looks)))
+        assert each.looks[-1].look > each.looks[-1].decisions
+    slips = [sum(each.looks[-1].wrong_edits for each in runs) for runs in (once, twice)]
+    assert slips[1] < 0.6 * slips[0]
+
+
 def test_seeds_repeat_and_differ(asked: tuple[Candidates, SegmentWorld]) -> None:
     first = worked(asked, Order.RANDOM, 0)
     assert worked(asked, Order.RANDOM, 0) == first
