@@ -33,6 +33,12 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
+def _adaptive() -> Iterator[Measured]:
+    from benchmarks.adaptive import adaptive_rows
+
+    return adaptive_rows()
+
+
 def _judge() -> Iterator[Measured]:
     from benchmarks.judge import judge_rows
 
@@ -64,11 +70,19 @@ def _render() -> Iterator[Measured]:
     return render_rows()
 
 
+def _window() -> Iterator[Measured]:
+    from benchmarks.window import window_rows
+
+    return window_rows()
+
+
 BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
+    "adaptive": _adaptive,
     "judge": _judge,
     "loop": _loop,
     "offline": _offline,
     "render": _render,
+    "window": _window,
 }
 """Those that `proofdesk bench all` runs; faults and vlm take longer, or need more."""
 

@@ -144,7 +144,7 @@ class Workbench:
         threading.Thread(target=self._set_contrast, daemon=True, name="contrast").start()
         self._workers.start()
         self._language.begin()
-        self._follow()
+        self.follow()
         self._place.go_back()
         self._desk.recover(self._export_changed)
         if not self._was_detected():
@@ -386,7 +386,7 @@ class Workbench:
             return
         match reply:
             case Changed():
-                self._follow()
+                self.follow()
             case Looked():
                 self._looked(reply)
             case LearnedSo():
@@ -409,7 +409,7 @@ class Workbench:
         if isinstance(reply, JobFailed):
             self.notify(Level.ERROR, reply.message, reply.hint)
         elif isinstance(reply, JobDone):
-            self._follow()
+            self.follow()
             if reply.job == "detect":
                 self.start_judging()
 
@@ -437,12 +437,12 @@ class Workbench:
             "Your answers are safe. Run proofdesk doctor, then open the session again.",
         )
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Take in one page of news, and the next one later, so that the window can breathe."""
         if self._closed:
             return
         if self._follower.follow():
-            self._post(self._follow)
+            self._post(self.follow)
         elif not self._checked_roots:
             # Others may have edited since the sites were found, so the first time all are asked.
             self._checked_roots = True

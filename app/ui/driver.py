@@ -83,14 +83,21 @@ class Driver(Closing):
 
     # ---- waiting -----------------------------------------------------------------
 
-    def until(self, condition: Callable[[], bool], what: str, seconds: float = PATIENCE_S) -> float:
+    def until(
+        self,
+        condition: Callable[[], bool],
+        what: str,
+        seconds: float = PATIENCE_S,
+        *,
+        step_ms: int = 20,
+    ) -> float:
         """Run the event loop until a condition holds and return how long that took in s."""
         began = time.monotonic()
         while not condition():
             if time.monotonic() - began > seconds:
                 msg = f"{what} did not happen within {seconds:.0f} s"
                 raise TimeoutError(msg)
-            _test.qWait(20)
+            _test.qWait(step_ms)
         return time.monotonic() - began
 
     def until_painted(self) -> float:
@@ -103,12 +110,20 @@ class Driver(Closing):
         """Let what was asked for be drawn."""
         _test.qWait(SETTLE_MS)
 
+    def rest(self, seconds: float) -> None:
+        """Run the event loop for so long."""
+        _test.qWait(round(1000 * seconds))
+
     # ---- hands -------------------------------------------------------------------
 
     def press(self, key: str) -> None:
         """Press a key, given in Qt's notation, where the focus is."""
         # Longer than the guard against double presses, as between two real answers.
-        _test.qWait(180)
+        self.rest(0.18)
+        self.tap(key)
+
+    def tap(self, key: str) -> None:
+        """Press a key at once, without waiting for the guard against double presses."""
         combination = QKeySequence(key)[0]
         target = QApplication.focusWidget() or self._page_target()
         _test.keyClick(target, combination.key(), combination.keyboardModifiers())
