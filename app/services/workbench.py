@@ -26,7 +26,6 @@ from app.services.model import (
     JudgeStatus,
     Level,
     Notice,
-    Outbox,
     Phase,
     PlannedEdit,
     Progress,
@@ -38,6 +37,7 @@ from app.services.place import Place
 from app.services.queue import Queue, Sight
 from app.services.root_watch import RootWatch
 from app.services.site_pairs import SitePairs
+from app.services.summary import outbox_of, queue_phase, queue_text, used_up_roots
 from app.services.undoing import Undoing
 from app.services.worker.messages import (
     Cancel,
@@ -60,7 +60,7 @@ from connectome.errors import ProofdeskError
 from connectome.opening import open_datastack
 from ngplugin.viewer import SiteViewer
 from proofreading.decisions import Answer, Decision
-from proofreading.edits import EditState, MergeEdit
+from proofreading.edits import EditState
 from rendering.em import grey_range
 
 if TYPE_CHECKING:
@@ -342,7 +342,7 @@ class Workbench:
     def snapshot(self) -> Snapshot:
         """Return what the window shows now."""
         state = self.session.ledger.state
-        edits = state.edit_counts
+        detecting = self._jobs.running("detect")
         per_hour, median = self._answers.pace
         site = self._place.site
         decision = state.decision(site.id) if site is not None else None
@@ -351,18 +351,11 @@ class Workbench:
             session_name=self.session.name,
             datastack_name=self._datastack.name,
             progress=Progress(self.queue.answered, self.queue.questions, per_hour, median),
-            outbox=Outbox(
-                waiting=len(state.pending_edits()),
-                committed=edits[EditState.COMMITTED],
-                failed=edits[EditState.FAILED],
-                conflict=edits[EditState.CONFLICT],
-                unknown=edits[EditState.UNKNOWN] + edits[EditState.SUBMITTED],
-                undone=edits[EditState.UNDONE],
-            ),
+            outbox=outbox_of(state),
             judge=self._judge,
             jobs=self._jobs.all(),
-            queue_phase=self._queue_phase(),
-            queue_text=self._queue_text(),
+            queue_phase=queue_phase(self.queue.total, detecting=detecting),
+            queue_text=queue_text(self.queue.total, detecting=detecting),
             current=self._place.tracker.current(decision.answer if decision else None, self._judge),
             last_answer=last_answer(last, len(state.followers(last.id)) if last else 0),
             can_undo=last is not None,
@@ -461,18 +454,9 @@ class Workbench:
 
     def _after_edits(self) -> None:
         """Edits changed roots: what was drawn or is asked of them is looked at again."""
-        used_up = self._used_up_roots()
+        used_up = used_up_roots(self.session.ledger.state)
         self._roots.replaced(used_up)
         self._place.edited(used_up)
-
-    def _used_up_roots(self) -> set[int]:
-        """Return the roots that this session's edits replaced, undone ones included."""
-        changed: set[int] = set()
-        for record in self.session.ledger.state.edits(EditState.COMMITTED, EditState.UNDONE):
-            changed.update(record.new_roots)
-            if isinstance(record.edit, MergeEdit):
-                changed.update(record.edit.expected_roots)
-        return changed
 
     # ---- inside --------------------------------------------------------------------------
 
@@ -515,18 +499,6 @@ class Workbench:
         self.queue.hide_below(self._limit)
         self.viewer.filter_sites(least_probability=self._limit)
         self._changed()
-
-    def _queue_phase(self) -> Phase:
-        if self.queue.total:
-            return Phase.PARTIAL if self._jobs.running("detect") else Phase.READY
-        return Phase.LOADING if self._jobs.running("detect") else Phase.EMPTY
-
-    def _queue_text(self) -> str:
-        if self.queue.total:
-            return ""
-        if self._jobs.running("detect"):
-            return "Looking for sites; the first appear in a few seconds."
-        return "No sites yet. Start the detection."
 
     def _was_detected(self) -> bool:
         return (self.session.folder / "artifacts" / DETECTED).exists()
