@@ -14,7 +14,7 @@ from connectome.errors import InputError
 from inference.prompts.templates import common_words
 from inference.prompts.writing import Prompt
 
-__all__ = ["MOST_SHOTS", "Shot", "even_choice", "with_shots"]
+__all__ = ["MOST_SHOTS", "Shot", "even_choice", "told_shots", "with_shots"]
 
 MOST_SHOTS = 8
 """Each adds as many pictures as the question itself has: more would drown it."""
@@ -67,6 +67,14 @@ def even_choice(shots: Sequence[Shot], count: int, leave_out: str = "") -> list[
     kinds = [[s for s in known if s.yes], [s for s in known if not s.yes]]
     each = min(len(kinds[0]), len(kinds[1]), max(count, 0) // 2, MOST_SHOTS // 2)
     return [shot for pair in zip(kinds[0][:each], kinds[1][:each], strict=True) for shot in pair]
+
+
+def told_shots(shots: Sequence[Shot]) -> tuple[tuple[str, str], ...]:
+    """Return which examples were given, by name, for a verdict's provenance."""
+    return tuple(
+        (f"shown example {number}", f"{shot.site_id} {'yes' if shot.yes else 'no'}")
+        for number, shot in enumerate(shots, 1)
+    )
 
 
 def with_shots(

@@ -23,13 +23,16 @@ from inference.judges.vlm.folder import load_of, spec_of
 from inference.judges.vlm.process import Health, Pending, VlmProcess
 from inference.judges.vlm.protocol import Answered, Asked
 from inference.judges.vlm.seeing import QuestionPictures, pictures_hash
+from inference.judges.vlm.seeking import Seeking, look_again, look_backend, scene_at
 from inference.models.manifest import ModelManifest
 from inference.models.registry import ModelFolder
+from inference.prompts.shots import Shot, even_choice, told_shots, with_shots
 from inference.prompts.slots import recorded
 from inference.prompts.writing import Prompt, Slots
 from proofreading.sites import Partner, Site
 from proofreading.verdicts import FailedVerdict, Task, Verdict
 from rendering.backend import ViewBackend
+from rendering.scene import Scene
 
 __all__ = ["AskedSites", "VlmJudge"]
 
@@ -43,7 +46,9 @@ class _Question:
     site: Site
     partner: Partner | None
     place: int | None
+    prompt_sha256: str = ""
     pictures_sha256: str = ""
+    words: tuple[tuple[str, str], ...] = ()
     trouble: ProofdeskError | None = None
 
 
@@ -59,8 +64,6 @@ class AskedSites:
 
     questions: tuple[_Question, ...]
     pending: Pending | None
-    prompt: Prompt
-    slots: Slots
 
     @property
     def finished(self) -> bool:
@@ -106,6 +109,10 @@ class VlmJudge:
         self._manifest = folder.manifest
         self.spec = spec_of(folder.manifest)
         self.slots = slots or Slots()
+        self.shots: tuple[Shot, ...] = ()
+        """Examples that stand before a question, as many of yes as of no; none at first."""
+        self.seeking: Seeking | None = None
+        """When `judge_sites` lets the model ask for other views; never if None."""
         self.model: LanguageModel = model or VlmProcess(load_of(folder))
         self._pictures: QuestionPictures | None = None
 
@@ -128,7 +135,9 @@ class VlmJudge:
         """Return a verdict, or the reason for none, for every question; waits for the model."""
         asked = self.ask(datastack, sites)
         asked.wait()
-        return self.results(asked)
+        if self.seeking is None:
+            return self.results(asked)
+        return [self._after_looks(datastack, q, asked, self.seeking) for q in asked.questions]
 
     def ask(self, datastack: Datastack, sites: Sequence[Site]) -> AskedSites:
         """Make the pictures of sites and send their questions; the answers come later."""
@@ -137,11 +146,13 @@ class VlmJudge:
         messages: list[Asked] = []
         for site in sites:
             for partner in asked_partners(self._manifest.task, site):
-                question, message = self._shown(datastack, site, partner, prompt, len(messages))
+                question, message = self._shown(
+                    datastack, site, partner, (prompt, slots), len(messages)
+                )
                 questions.append(question)
                 messages += [] if message is None else [message]
         pending = self._send(messages) if messages else None
-        return AskedSites(tuple(questions), pending, prompt, slots)
+        return AskedSites(tuple(questions), pending)
 
     def results(self, asked: AskedSites) -> list[Result]:
         """Return what came of a finished request, in the order of its questions."""
@@ -167,7 +178,7 @@ class VlmJudge:
         datastack: Datastack,
         site: Site,
         partner: Partner | None,
-        prompt: Prompt,
+        words: tuple[Prompt, Slots],
         place: int,
     ) -> tuple[_Question, Asked | None]:
         try:
@@ -177,8 +188,12 @@ class VlmJudge:
             pictures = self._pictures_of(datastack).at(center, own, other)
         except ProofdeskError as error:
             return _Question(site, partner, None, trouble=error), None
-        question = _Question(site, partner, place, pictures_hash(pictures))
-        return question, Asked.of(prompt, pictures)
+        shots = even_choice(self.shots, len(self.shots), leave_out=site.id)
+        prompt, slots = words
+        told, shown = with_shots(prompt, pictures, shots)
+        added = recorded(slots) + told_shots(shots)
+        question = _Question(site, partner, place, told.sha256, pictures_hash(shown), added)
+        return question, Asked.of(told, shown)
 
     def _pictures_of(self, datastack: Datastack) -> QuestionPictures:
         if self._pictures is None or self._pictures.datastack is not datastack:
@@ -196,17 +211,52 @@ class VlmJudge:
             return self._failed(question, pending.failure or _nothing_came())
         if answer.logit is None:
             return self._failed(question, _unreadable(), answer.text)
-        return self._verdict(question, answer, asked)
+        return self._verdict(question, answer)
 
-    def _verdict(self, question: _Question, answer: Answered, asked: AskedSites) -> Verdict:
+    def _after_looks(
+        self, datastack: Datastack, question: _Question, asked: AskedSites, seeking: Seeking
+    ) -> Result:
+        """Return the result of a question, after the views that the model asked for."""
+        result = self._result(question, asked)
+        if isinstance(result, FailedVerdict) or asked.pending is None or question.place is None:
+            return result
+        first = asked.pending.answers[question.place]
+        spec = self.spec
+
+        def scene() -> Scene:
+            own, other, center = question_roots(datastack, question.site, question.partner)
+            roots = (own,) if other is None else (own, other)
+            return scene_at(datastack, center, roots, spec.render, look_backend(self._views))
+
+        try:
+            sought = look_again(
+                self.model,
+                asked.pending.ask.questions[question.place],
+                first,
+                scene=scene,
+                chance=self._chance,
+                settings=seeking,
+                reasons=spec.analysis or spec.confidence,
+                answer_tokens=spec.most_tokens,
+            )
+        except ProofdeskError:
+            return result  # What was answered before stands.
+        seen = replace(
+            question, prompt_sha256=sought.prompt.sha256, pictures_sha256=sought.pictures_sha256
+        )
+        return replace(self._verdict(seen, sought.answer), looks=sought.looks)
+
+    def _chance(self, logit: float) -> float:
+        return float(calibrated(np.array([logit]), self._manifest.calibration)[0])
+
+    def _verdict(self, question: _Question, answer: Answered) -> Verdict:
         assert answer.logit is not None
-        chance = calibrated(np.array([answer.logit]), self._manifest.calibration)
-        opinion = Opinion(float(chance[0]), answer.logit, None, answer.latency_ms)
+        opinion = Opinion(self._chance(answer.logit), answer.logit, None, answer.latency_ms)
         plain = verdict(self, question.site, question.partner, opinion)
         provenance = replace(
             plain.provenance,
-            prompt_sha256=asked.prompt.sha256,
-            slots=recorded(asked.slots),
+            prompt_sha256=question.prompt_sha256,
+            slots=question.words,
             pictures_sha256=question.pictures_sha256,
         )
         return replace(

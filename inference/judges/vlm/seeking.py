@@ -10,19 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.datastack import Datastack
-from connectome.errors import GraphicsError, InputError, NotFoundError, ServiceError
+from connectome.errors import GraphicsError, InputError, ModelError, NotFoundError, ServiceError
 from connectome.space import PointNm
-from inference.judges.vlm.protocol import Answered, Asked
+from inference.judges.vlm.backend import LanguageModel
+from inference.judges.vlm.protocol import Answered, Asked, picture_from
 from inference.judges.vlm.seeing import pictures_hash
 from inference.prompts.looks import Look, offering, read_look, with_looks
 from inference.prompts.writing import Prompt
 from proofreading.verdicts import TakenLook
+from rendering.backend import ViewBackend
 from rendering.meshes import MeshFetcher
 from rendering.scene import LookBackend, Scene, SceneContent
 from rendering.spec import RenderSpec
 from rendering.surfaces import NotInViewError, Surface
 
-__all__ = ["AskOne", "Seeking", "Sought", "scene_at", "seek", "taken"]
+__all__ = ["AskOne", "Seeking", "Sought", "look_again", "look_backend", "scene_at", "seek", "taken"]
 
 RGB = NDArray[np.uint8]
 _FARTHEST = 4.0
@@ -79,7 +81,7 @@ class Sought:
 class AskOne(Protocol):
     """Asks a model one question and waits for the answer."""
 
-    def __call__(self, asked: Asked, *, reasons: bool, most_tokens: int) -> Answered:
+    def __call__(self, asked: Asked, /, *, reasons: bool, most_tokens: int) -> Answered:
         """Return the answer.
 
         Raises
@@ -150,6 +152,51 @@ def seek(
             break
         answer, asked_prompt, standing = found, now, pictures_hash(shown)
     return Sought(answer, tuple(told), asked_prompt, standing, unread)
+
+
+def look_again(
+    model: LanguageModel,
+    asked: Asked,
+    first: Answered,
+    *,
+    scene: Callable[[], Scene],
+    chance: Callable[[float], float],
+    settings: Seeking,
+    reasons: bool,
+    answer_tokens: int,
+) -> Sought:
+    """Let a model look again at a question that it has answered; waits for it. See `seek`.
+
+    Raises
+    ------
+    ModelError
+        If the model does not answer any more.
+    """
+
+    def ask(question: Asked, *, reasons: bool, most_tokens: int) -> Answered:
+        pending = model.ask([question], reasons=reasons, most_tokens=most_tokens)
+        pending.finished.wait()
+        if pending.failure is not None or 0 not in pending.answers:
+            raise pending.failure or ModelError("The language model gave no answer.", "Ask again.")
+        return pending.answers[0]
+
+    return seek(
+        asked.prompt(),
+        [picture_from(picture) for picture in asked.pictures],
+        first,
+        scene=scene,
+        ask=ask,
+        chance=chance,
+        settings=settings,
+        reasons=reasons,
+        answer_tokens=answer_tokens,
+    )
+
+
+def look_backend(views: ViewBackend | None) -> LookBackend | None:
+    """Return what draws views if it can draw from anywhere, else None for octarine."""
+    look: LookBackend | None = views if hasattr(views, "look") else None  # type: ignore[assignment]
+    return look
 
 
 def taken(scene: Scene, look: Look, words: str) -> tuple[RGB, TakenLook] | None:
