@@ -17,6 +17,7 @@ from app.commands.common import Datastack, Json, SessionFolder, show
 from app.commands.dataset import dataset_app
 from app.commands.evaluate import evaluate_app
 from app.commands.models import models_app
+from app.commands.plan import plan
 from app.commands.quality import evidence, evidence_check, gold, link, report, sampling, triage
 from app.commands.recover import recover
 from app.commands.route import route
@@ -476,6 +477,7 @@ def doctor(as_json: Json = False) -> None:
 
 app.command()(adapt)
 app.command()(simulate)
+app.command()(plan)
 app.command()(scan)
 app.command()(triage)
 app.command()(route)
