@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from connectome.datastack import Datastack
 from inference.judges.base import SiteJudge
 from inference.judges.ensemble import EnsembleJudge
+from inference.judges.features import FeaturesJudge, Measured
 from inference.judges.router import Router
 from inference.judges.shapes import ShapesJudge
 from inference.judges.verdicts import PicturesJudge
@@ -81,6 +82,12 @@ class Panel:
         asked = [j for j in self._members() if j.manifest.task is Task.SPLIT_ERROR_CORRECTION]
         whole = [j for j in self.judges if j.manifest.task is Task.SPLIT_ERROR_CORRECTION]
         return tuple(sorted({judge.manifest.id for judge in (*asked, *whole)}))
+
+    def keep_measured(self, keep: Callable[[Measured], None], spec_hash: str) -> None:
+        """Hand on what judges measure on pairs, if they measure it in this way."""
+        for judge in self._members():
+            if isinstance(judge, FeaturesJudge) and judge.spec.hash == spec_hash:
+                judge.on_measured = keep
 
     def passes(self) -> Iterator[Pass]:
         """Yield what is to be done, the quick things first.

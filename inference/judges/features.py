@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from connectome.datastack import Datastack, present_roots
 from connectome.errors import InputError, ModelError, ProofdeskError
@@ -25,6 +28,8 @@ CONTACT_REACH_NM = 200.0
 
 Result = Verdict | FailedVerdict
 Asked = tuple[int, int]
+Measured = Mapping[tuple[str, int], NDArray[np.float32]]
+"""The numbers of pairs, by site and supervoxel of the partner."""
 
 
 class FeaturesJudge:
@@ -37,6 +42,11 @@ class FeaturesJudge:
     spec : FeatureSpec, optional
         How the numbers are measured.
 
+    Attributes
+    ----------
+    on_measured : callable or None
+        Called with the numbers of every batch, for whoever learns from them later.
+
     Raises
     ------
     MissingPackageError
@@ -47,6 +57,7 @@ class FeaturesJudge:
 
     def __init__(self, folder: ModelFolder, spec: FeatureSpec | None = None) -> None:
         self._model = TableModel(folder)
+        self.on_measured: Callable[[Measured], None] | None = None
         self.spec = spec or FeatureSpec()
         contract = self._model.contract
         if contract.spec_hash != self.spec.hash or contract.features != feature_names(self.spec):
@@ -77,7 +88,8 @@ class FeaturesJudge:
                     places[row, column] = pair_place(datastack, partner, known)
                 except ProofdeskError as error:
                     results[row, column] = failed(self, site, partner, error)
-        for (row, column), opinion in self._opinions(datastack, places).items():
+        numbers: dict[Asked, NDArray[np.float32]] = {}
+        for (row, column), opinion in self._opinions(datastack, places, numbers).items():
             site = sites[row]
             partner = site.partners[column]
             results[row, column] = (
@@ -85,28 +97,39 @@ class FeaturesJudge:
                 if isinstance(opinion, Opinion)
                 else failed(self, site, partner, opinion)
             )
+        if self.on_measured is not None:
+            names = {key: (sites[key[0]].id, sites[key[0]].partners[key[1]]) for key in numbers}
+            self.on_measured({(i, p.supervoxel): numbers[key] for key, (i, p) in names.items()})
         return [results[key] for key in sorted(results)]
 
     def _opinions(
-        self, datastack: Datastack, places: dict[Asked, PairPlace]
+        self,
+        datastack: Datastack,
+        places: dict[Asked, PairPlace],
+        numbers: dict[Asked, NDArray[np.float32]],
     ) -> dict[Asked, Opinion | ProofdeskError]:
         """Answer all in one go; where that fails, one by one, so that one spoils no other."""
         if not places:
             return {}
         try:
-            return dict(zip(places, self._asked(datastack, list(places.values())), strict=True))
+            opinions, values = self._asked(datastack, list(places.values()))
         except ProofdeskError as error:
             if len(places) == 1:
                 return dict.fromkeys(places, error)
-        alone = [self._opinions(datastack, {key: place}) for key, place in places.items()]
+        else:
+            numbers.update(zip(places, values, strict=True))
+            return dict(zip(places, opinions, strict=True))
+        alone = [self._opinions(datastack, {key: at}, numbers) for key, at in places.items()]
         return {key: opinion for part in alone for key, opinion in part.items()}
 
-    def _asked(self, datastack: Datastack, places: Sequence[PairPlace]) -> list[Opinion]:
+    def _asked(
+        self, datastack: Datastack, places: Sequence[PairPlace]
+    ) -> tuple[list[Opinion], NDArray[np.float32]]:
         started = time.perf_counter()
         values = site_pair_features(datastack, places, self.spec).values
         chance, logits, strange = self._model.answers(values)
         each_ms = (time.perf_counter() - started) * 1000 / len(places)
-        return [
+        opinions = [
             Opinion(
                 float(chance[row]),
                 float(logits[row]),
@@ -115,6 +138,7 @@ class FeaturesJudge:
             )
             for row in range(len(places))
         ]
+        return opinions, values
 
 
 def known_roots(datastack: Datastack, sites: Sequence[Site]) -> dict[int, int]:

@@ -39,7 +39,6 @@ from inference.judges.features import known_roots, pair_place
 from inference.judges.verdicts import code_version
 from proofreading.catalogue_said import Said
 from proofreading.session import Session
-from proofreading.sites import Site
 from proofreading.verdicts import Part, Provenance, Verdict
 
 __all__ = ["Learner", "versions_of"]
@@ -89,10 +88,14 @@ class Learner(Closing):
         version = self._versions.read(number)
         return Learned(number, version.fitted_to + version.compared_on)
 
-    def measure(self, sites: Sequence[Site]) -> None:
-        """Measure the pairs of sites, before an edit joins them."""
-        keys = [(site.id, p.supervoxel) for site in sites for p in site.partners]
-        self._measure(keys)
+    @property
+    def spec_hash(self) -> str:
+        """How pairs are measured."""
+        return self._spec.hash
+
+    def keep(self, measured: Mapping[PairKey, NDArray[np.float32]]) -> None:
+        """Keep what a judge measured: an edit may join a pair, and then nobody can."""
+        self._pairs.add(measured)
 
     def learn(self, base: tuple[str, ...]) -> Iterator[None]:
         """Refit if enough was decided since the last time; then let the version in use answer.

@@ -143,8 +143,6 @@ class Shop:
             if look.urgent:
                 self.language.prefer(site)
             self._make_pictures(look, site)
-            # An edit may join them; then nothing could be learned from the answer any more.
-            self._learner.measure([site])
         except ProofdeskError as error:
             self._answer(look, None, f"{error.message} {error.hint}".strip())
 
@@ -190,6 +188,7 @@ class Shop:
             except ProofdeskError as error:
                 self.send(JudgeReady("", "", f"{error.message} {error.hint}".strip()))
             self._desk = SiteDesk(self._datastack, self._panel)
+            self._panel.keep_measured(self._learner.keep, self._learner.spec_hash)
             self.language.open(self._panel, self._datastack, self._session.catalogue)
         return self._desk
 
