@@ -13,6 +13,7 @@ from connectome.errors import InputError, ModelError
 from inference.datasets.folds import fold_named
 from inference.datasets.pairs import watershed_pairs
 from inference.datasets.volumes import TruthVolume
+from inference.features.pairs import feature_names
 from inference.features.spec import FeatureSpec
 from inference.judges.base import SiteJudge
 from inference.models.registry import ModelFolder
@@ -159,6 +160,28 @@ def test_one_bad_site_spoils_no_other(judge: SiteJudge, volume: TruthVolume) -> 
     assert isinstance(result, FailedVerdict)
     assert "microscopy" in result.reason
     assert judge.judge_sites(datastack, []) == []
+
+
+def test_what_was_measured_is_handed_on(
+    model: ModelFolder, judge: SiteJudge, volume: TruthVolume
+) -> None:
+    from inference.judges.features import FeaturesJudge, Measured
+
+    pairs = watershed_pairs(volume)
+    datastack = ArrayDatastack(volume.em, None, volume.supervoxels, volume.voxel_nm)
+    good = _site(pairs.contacts.pairs, pairs.contacts.center, 0)
+    joined = replace(good.partners[0], supervoxel=good.supervoxel)
+    bad = replace(good, id="b" * 16, partners=(joined,))
+    assert isinstance(judge, FeaturesJudge)
+    telling = FeaturesJudge(model, judge.spec)
+    told: list[Measured] = []
+    telling.on_measured = told.append
+    telling.judge_sites(datastack, [bad, good])
+    (measured,) = told
+    assert list(measured) == [(good.id, good.partners[0].supervoxel)]
+    (row,) = measured.values()
+    assert len(row) == len(feature_names(judge.spec))
+    assert np.isfinite(row).any()
 
 
 def test_numbers_measured_another_way_are_refused(model: ModelFolder) -> None:
