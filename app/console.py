@@ -66,9 +66,16 @@ def table(title: str, rows: Sequence[tuple[str, object]]) -> None:
     grid.add_column(style="dim")
     grid.add_column()
     for name, value in rows:
-        shown = f"{value:,.4f}" if isinstance(value, float) else value
-        grid.add_row(name, f"{shown:,}" if isinstance(shown, int) else str(shown))
+        grid.add_row(name, _shown(value))
     console().print(grid)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def show_error(message: str, hint: str) -> None:

@@ -207,6 +207,13 @@ class Tally:
         cell = row * _ROW + column
         return (cell << 1 | standing.drawn) << 30 | round(risk * _UNIT)
 
+    def is_audited(self, place: int, error_rate: float) -> bool:
+        """Tell whether a site is in the automatic lane and drawn for the audit."""
+        key = place >> 30
+        row, column = divmod(key >> 1, _ROW)
+        automatic = row in (_YES, _NO) and column <= STEPS.index(step_below(error_rate))
+        return place >= 0 and automatic and bool(key & 1)
+
     def add(self, place: int) -> None:
         """Count a site."""
         self._change(place, 1)

@@ -12,7 +12,7 @@ from proofreading.blind import BlindReport, blind_report
 from proofreading.catalogue import Catalogue
 from proofreading.decisions import Answer
 from proofreading.edits import EditState
-from proofreading.history import History
+from proofreading.history import History, looked_at
 from proofreading.ledger.store import Ledger
 from proofreading.session import Session
 from proofreading.statistics import (
@@ -70,12 +70,16 @@ class Dashboard:
     def follow(self) -> bool:
         """Take in what happened since; tell whether a break should be suggested now."""
         told = False
-        known = len(self._history.by_person)
+        known = len(self._history.made)
         for entry in self._ledger.events(self._history.last_number):
             self._history.take(entry)
-        for decision in self._history.by_person[known:]:
-            told = self._breaks.take(decision.decided_at)
+        for decision in self._history.made[known:]:
+            told = looked_at(decision) and self._breaks.take(decision.decided_at)
         return told
+
+    def was_answered(self, site_id: str) -> bool:
+        """Tell whether a person ever answered a site, even if it was taken back."""
+        return any(looked_at(decision) for decision in self._history.of_site(site_id))
 
     def view(self) -> DashboardView:
         """Return the figures now."""

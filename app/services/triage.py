@@ -185,6 +185,11 @@ class Triage:
         lane = lane_of(self._standing(judged), self.error_rate)
         return Lane.QUICK if lane is Lane.AUTOMATIC and self.view().lock else lane
 
+    def is_audited(self, site_id: str) -> bool:
+        """Tell whether the audit has drawn a site of the automatic lane."""
+        place = self._places.get(int(site_id, 16), -1)
+        return self._tally.is_audited(place, self.error_rate)
+
     def view(self, error_rate: float | None = None) -> TriageView:
         """Return the lanes at an accepted error, that of the dial if none is given."""
         rate = self.error_rate if error_rate is None else step_below(error_rate)
