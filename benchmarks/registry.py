@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
+from pathlib import Path
 
 from benchmarks.measured import Measured, Report
 from connectome.errors import InputError
@@ -13,15 +15,20 @@ from connectome.errors import InputError
 __all__ = ["BENCHMARKS", "ON_REQUEST", "run_benchmark"]
 
 
-def run_benchmark(name: str) -> Report:
+def run_benchmark(name: str, datastack: Path | None = None) -> Report:
     """Run one benchmark by name.
+
+    Parameters
+    ----------
+    datastack : Path or None
+        What ``scan`` scans instead of the bundled demo.
 
     Raises
     ------
     InputError
         If there is none of this name.
     """
-    known = {**BENCHMARKS, **ON_REQUEST}
+    known = {**BENCHMARKS, **ON_REQUEST, "scan": partial(_scan, datastack)}
     if name not in known:
         names = ", ".join([*known, "faults"])
         raise InputError(f"There is no benchmark {name!r}.", f"Choose one of: {names}.")
@@ -70,6 +77,12 @@ def _render() -> Iterator[Measured]:
     return render_rows()
 
 
+def _scan(datastack: Path | None) -> Iterator[Measured]:
+    from benchmarks.scan import scan_rows
+
+    return scan_rows(datastack)
+
+
 def _window() -> Iterator[Measured]:
     from benchmarks.window import window_rows
 
@@ -87,4 +100,4 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
 """Those that `proofdesk bench all` runs; faults and vlm take longer, or need more."""
 
 ON_REQUEST: dict[str, Callable[[], Iterator[Measured]]] = {"vlm": _language}
-"""Those that are run only by name."""
+"""Those that are run only by name; ``scan`` is another one."""

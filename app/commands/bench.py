@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,12 +21,15 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="judge, loop, offline, render, vlm or faults; all but the last two.",
+            help="judge, loop, offline, render, vlm, scan or faults; all but the last three.",
         ),
     ] = "all",
     edits: Annotated[int, typer.Option(help="faults: how many edits.", min=1)] = 2000,
     seed: Annotated[int, typer.Option(help="faults: decides worlds, faults and kills.")] = 1,
     workers: Annotated[int, typer.Option(help="faults: worlds at a time.", min=1, max=16)] = 4,
+    datastack: Annotated[
+        Path | None, typer.Option(help="scan: an offline datastack instead of the demo.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure this machine, or (faults) what edits survive, as a table."""
@@ -34,7 +38,8 @@ def bench(
     if name == "faults":
         reports = iter([_fault_campaign(edits, seed, workers, quiet=as_json)])
     else:
-        reports = (run_benchmark(each) for each in (BENCHMARKS if name == "all" else [name]))
+        names = BENCHMARKS if name == "all" else [name]
+        reports = (run_benchmark(each, datastack) for each in names)
     wrong = False
     for report in reports:
         wrong |= name == "faults" and any(row.ok is False for row in report.rows)
