@@ -29,6 +29,7 @@ __all__ = ["Showing", "Shown", "StoredPictures", "show_samples"]
 
 Pictures = tuple[NDArray[np.uint8], ...]
 Say = Callable[[str], None]
+PIECES = "questions about supervoxels, which have no surface of their own"
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,14 @@ def show_samples(
         If pictures cannot be kept.
     """
     spec = showing.spec
-    samples = _asked(dataset, spec.task, part)[: showing.most]
-    _require_same(samples, datastack)
+    asked = _asked(dataset, spec.task, part)
+    _require_same(asked, datastack)
+    samples = [sample for sample in asked if not _of_supervoxels(sample)]
+    pieces = len(asked) - len(samples)
+    samples = samples[: showing.most]
     maker = QuestionPictures(datastack, spec.render, spec.em, showing.views)
     stored = StoredPictures(_folder(showing, datastack), maker, slices=spec.em is not None)
-    shown = Shown([], stored.read, Counter())
+    shown = Shown([], stored.read, Counter({PIECES: pieces} if pieces else {}))
     for number, sample in enumerate(samples):
         if number % 100 == 0:
             say(f"pictures of {part.value}: {number} of {len(samples)}")
@@ -200,6 +204,11 @@ def _asked(dataset: Dataset, task: Task, part: Part) -> list[Sample]:
             "A proposed cut cannot be shown to a language model yet.", "Choose another task."
         )
     return sorted(dataset.samples(task, part), key=lambda sample: sample.id)
+
+
+def _of_supervoxels(sample: Sample) -> bool:
+    """Tell whether a question is about supervoxels: those have no surface of their own."""
+    return sample.notes.get("segmentation") == "watershed"
 
 
 def _require_same(samples: list[Sample], datastack: Datastack) -> None:

@@ -68,6 +68,9 @@ def train_vlm(
     checked = examples_of(dataset, Part.VALIDATION, datastack, asking, told)
     _require(learnt, checked, asking.spec, training)
     settings = _settings(dataset, asking, training)
+    left_out = learnt.left_out + checked.left_out
+    if left_out:
+        told(f"left out: {left_out.total()}, such as {next(iter(left_out))}")
     best = train_adapter(learnt.examples, checked.examples, settings, out / RUN, told)
     told("calibrating on the validation part")
     calibration, metrics = _calibrated(best, learnt, checked, asking.spec, told)
@@ -101,7 +104,8 @@ def _require(
 ) -> None:
     left_out: Counter[str] = training.left_out + validation.left_out
     if not training.examples or not validation.examples:
-        reason = f" {sum(left_out.values())} were left out: {next(iter(left_out))}" * bool(left_out)
+        told = "; ".join(f"{count} {reason}" for reason, count in left_out.most_common(3))
+        reason = f" Left out: {told}." if told else ""
         raise InputError(
             f"The data set has no {spec.task.value} to train or to validate on.{reason}",
             "Give a data set with both parts, and the datastack it was built from.",

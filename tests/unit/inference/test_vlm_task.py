@@ -20,7 +20,7 @@ from inference.datasets.store import Dataset, Row, write_dataset
 from inference.judges.registry import site_judge
 from inference.judges.vlm.folder import LanguageSpec
 from inference.judges.vlm.judge import VlmJudge
-from inference.judges.vlm.stored import Showing
+from inference.judges.vlm.stored import PIECES, Showing
 from inference.models.registry import find_model
 from inference.training.vlm.examples import Target
 from inference.training.vlm.material import Asking, examples_of, read_rationales
@@ -72,6 +72,8 @@ def toy_dataset(folder: Path, *, reasons: bool = False) -> Path:
         pair = (11, 12) if number % 2 else (12, 13)
         notes = {"rationale": "They line up."} if reasons and number == 1 else {}
         rows.append(Row(_sample(number, bool(number % 2), pair, notes=notes), part))
+    piece = _sample(14, True, (12, 13), notes={"segmentation": "watershed"})
+    rows.append(Row(piece, Part.TRAIN))
     gone = _sample(12, True, (11, 99))
     lone = _sample(13, True, (11,))
     write_dataset(folder, Dataset.of("toy", [*rows, Row(gone, Part.TRAIN), Row(lone, Part.TRAIN)]))
@@ -168,7 +170,10 @@ def test_what_cannot_be_shown_is_left_out_and_counted(
     asking = _asking(base, tmp_path / "pictures")
     found = examples_of(dataset, Part.TRAIN, stack, asking, lambda _: None)
     assert len(found.examples) == 6
-    assert found.left_out.total() == 2
+    assert found.left_out.total() == 3
+    assert found.left_out[PIECES] == 1
+    few = examples_of(dataset, Part.TRAIN, stack, _with(asking, most=6), lambda _: None)
+    assert len(few.examples) == 6
     assert any("2 segment(s), but 1" in reason for reason in found.left_out)
     pictures = found.examples[0].pictures()
     assert [picture.shape for picture in pictures] == [(96, 96, 3)] * 6
