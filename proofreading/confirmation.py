@@ -34,6 +34,9 @@ SURE = 0.25
 """The judge counts as sure where its chance of being wrong is at most this."""
 UNLIKELY = 0.05
 """So many mistakes of the sure judge are a contradiction if chance makes them this rarely."""
+_EXACT = 200
+"""Events up to which the chance of so many is worked out exactly."""
+_NEARLY_NORMAL = 9.0
 UNUSUAL_LIMIT = 0.25
 """Share of sites unlike the judge's training, 5 % of them by definition, that locks again."""
 
@@ -156,9 +159,18 @@ def _percent(share: float) -> str:
 
 
 def _at_least(count: int, chances: list[float]) -> float:
-    """Return the chance of at least so many of independent events (Poisson binomial)."""
+    """Return the chance of at least so many of independent events (Poisson binomial).
+
+    Exact for few events; for many, which are asked about after every answer, as a normal
+    distribution with continuity correction, where it is near enough to one.
+    """
     if count == 0:
         return 1.0
+    spread = math.fsum(chance * (1 - chance) for chance in chances)
+    if len(chances) > _EXACT and spread > _NEARLY_NORMAL:
+        return 0.5 * math.erfc((count - 0.5 - math.fsum(chances)) / math.sqrt(2 * spread))
+    if count > math.fsum(chances) + 12 * math.sqrt(spread) + 12:
+        return 0.0
     fewer = [1.0] + [0.0] * (count - 1)
     for chance in chances:
         for number in range(count - 1, 0, -1):

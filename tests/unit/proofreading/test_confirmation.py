@@ -77,3 +77,11 @@ def test_the_surprise_is_the_chance_of_so_many_mistakes() -> None:
     drawn = np.random.default_rng(0).binomial(50, 0.1, 200_000)
     assert confirmed.mistakes == 9
     assert confirmed.surprise == pytest.approx((drawn >= 9).mean(), abs=0.005)
+
+
+@pytest.mark.parametrize(("count", "accepted"), [(400, 350), (4000, 3570), (4000, 400)])
+def test_many_answers_are_told_as_few_are(count: int, accepted: int) -> None:
+    confirmed = confirmation_of(_answers(count, 0.9, accepted))
+    drawn = np.random.default_rng(0).binomial(count, 0.1, 200_000)
+    expected = (drawn >= confirmed.mistakes).mean()
+    assert confirmed.surprise == pytest.approx(expected, abs=0.01)
