@@ -37,7 +37,15 @@ def test_a_model_is_trained_resumed_and_measured(
     monkeypatch.setattr("connectome.opening.open_datastack", lambda _: slabs())
     base, data = write_tiny_vlm(tmp_path / "base"), toy_dataset(tmp_path / "data")
     common = ("--data", str(data), "--datastack", "slabs", "--json")
-    training = ("train", "vlm", "--task", "split_error_correction", "--model", str(base), *common)
+    training: tuple[str, ...] = (
+        "train",
+        "vlm",
+        "--task",
+        "split_error_correction",
+        "--model",
+        str(base),
+        *common,
+    )
     training = (*training, "--out", str(tmp_path / "out"), "--device", "cpu", "--size", "64")
     short = ("--batch", "2", "--gather", "1", "--every", "1", "--steps", "2")
     first = _run(*training, *short)
