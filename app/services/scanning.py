@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["ScanRequest", "ScanSummary", "import_scan", "scan"]
 
 ROOTS_TOGETHER = 64
-UNIT_BLOCKS = 8
+BLOCKS_TOGETHER = 8
+LEAST_TASKS = 8
+"""A small volume is cut into at least so many tasks, so that several workers have some."""
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,9 @@ def _new_record(request: ScanRequest, datastack: Datastack) -> ScanRecord:
     present = list(roots) if roots is not None else PresentRoots(datastack).listed()
     settings = DetectionSettings()
     segmentation = datastack.segmentation
-    voxels = math.prod(segmentation.scales[working_level(segmentation, settings)].shape)
+    scale = segmentation.scales[working_level(segmentation, settings)]
+    voxels = math.prod(scale.shape)
+    blocks = voxels / settings.block_voxels**3
     too_large = roots is not None and request.box is None and voxels > settings.max_voxels
     return ScanRecord(
         datastack=datastack.name,
@@ -274,8 +278,8 @@ def _new_record(request: ScanRequest, datastack: Datastack) -> ScanRecord:
         kinds=tuple(sorted(request.kinds)),
         box=request.box,
         whole_volume=not too_large,
-        buckets=max(1, math.ceil(len(present) / ROOTS_TOGETHER)),
-        unit_blocks=UNIT_BLOCKS,
+        buckets=max(LEAST_TASKS, math.ceil(len(present) / ROOTS_TOGETHER)),
+        unit_blocks=max(1, min(BLOCKS_TOGETHER, int(blocks / LEAST_TASKS))),
     )
 
 
