@@ -28,7 +28,8 @@ def run_benchmark(name: str, datastack: Path | None = None) -> Report:
     InputError
         If there is none of this name.
     """
-    known = {**BENCHMARKS, **ON_REQUEST, "scan": partial(_scan, datastack)}
+    known = {**BENCHMARKS, **ON_REQUEST}
+    known["scan"] = partial(_scan, datastack)
     if name not in known:
         names = ", ".join([*known, "faults"])
         raise InputError(f"There is no benchmark {name!r}.", f"Choose one of: {names}.")
