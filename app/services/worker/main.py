@@ -95,6 +95,8 @@ class _Loop:
                 self._shop.look(self._looks.pop(0))
             else:
                 self._advance()
+            # The question about the site on the screen goes out before the next ones are drawn.
+            if not any(look.urgent for look in self._looks):
                 self._ask_language()
 
     def _take(self, *, block: bool) -> None:
