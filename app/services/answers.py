@@ -46,7 +46,9 @@ class Answers:
         self._answering = Answering()
         self.pace = pace(session.ledger.state.decisions())
 
-    def give(self, place: Place, answer: Answer, reason: str) -> Decision | None:
+    def give(
+        self, place: Place, answer: Answer, reason: str, *, verdict_visible: bool = True
+    ) -> Decision | None:
         """Record an answer to the question on the screen, and on its twins; return it."""
         site, tracker = place.site, place.tracker
         if site is None:
@@ -57,6 +59,7 @@ class Answers:
             answer,
             verdict=tracker.verdict(),
             elapsed_ms=place.elapsed_ms,
+            verdict_visible=verdict_visible,
             reason=reason,
             point_nm=site.point_nm if answer is Answer.LATER else None,
             view=self._viewer.view_state(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -51,12 +51,14 @@ class CatalogueFollower:
         queue: Queue,
         view: SiteView,
         pairs: SitePairs,
+        veils: Callable[[str], bool] = lambda _site_id: False,
     ) -> None:
         self._catalogue = catalogue
         self._ledger = ledger
         self._queue = queue
         self._view = view
         self._pairs = pairs
+        self._veils = veils
         self._token = START
 
     def follow(self) -> bool:
@@ -76,6 +78,13 @@ class CatalogueFollower:
         if changed:
             self._view.set_aside(list(changed), list(changed.values()))
 
+    def unveil(self, site_ids: Sequence[str]) -> None:
+        """Colour sites whose verdict may be seen now."""
+        scores = [self._catalogue.score(site_id) for site_id in site_ids]
+        told = [(s.site_id, s.probability) for s in scores if s.probability is not None]
+        if told:
+            self._view.set_probabilities([i for i, _ in told], [p for _, p in told])
+
     def _add(self, sites: list[Site]) -> None:
         rows, given = [], []
         for site in sites:
@@ -91,7 +100,11 @@ class CatalogueFollower:
             self._view.set_answers([i for i, _ in given], [a for _, a in given])
 
     def _score(self, scores: list[SiteScore]) -> None:
-        judged = [(s.site_id, s.probability) for s in scores if s.probability is not None]
+        judged = [
+            (s.site_id, s.probability)
+            for s in scores
+            if s.probability is not None and not self._veils(s.site_id)
+        ]
         failed = [s.site_id for s in scores if s.probability is None and s.failed]
         for score in scores:
             # What a person answered stays the question, whatever a model proposes now.

@@ -8,7 +8,7 @@ What a person answered, and the site on the screen, are always shown.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from enum import StrEnum
 
@@ -91,6 +91,8 @@ class Queue:
         self._limit = 0.0
         self._focus: str | None = None
         self._aside: dict[str, bool] = {}
+        self.veils: Callable[[str], bool] = lambda _site_id: False
+        """Tells whether a site's probability is kept from the person for now."""
 
     def __len__(self) -> int:
         return len(self._order)
@@ -116,7 +118,8 @@ class Queue:
 
     def row(self, index: int) -> QueueRow:
         """Return the row at a place in the present order."""
-        return self._rows[self._order.at(index)]
+        row = self._rows[self._order.at(index)]
+        return replace(row, probability=None) if self.veils(row.site_id) else row
 
     def get(self, site_id: str) -> QueueRow | None:
         """Return the row of a site, shown or not."""

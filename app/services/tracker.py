@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Tracker"]
 
 KEPT_PICTURES = 12
+VEILED = "Hidden until you have answered: this site measures how good the model is."
 
 Outcome = Verdict | FailedVerdict
 
@@ -109,14 +110,21 @@ class Tracker:
         found = (self.site.root, partner.root if partner is not None else None)
         return self.roots.get((self.site.id, self.partner_index), found)
 
-    def current(self, answer: Answer | None, judge: JudgeStatus) -> Current | None:
-        """Return the site on the screen with everything known about it."""
+    def current(
+        self, answer: Answer | None, judge: JudgeStatus, *, veiled: bool = False
+    ) -> Current | None:
+        """Return the site on the screen with everything known about it.
+
+        Veiled, nothing that a model said is told: the answer is to be the person's own.
+        """
         if self.site is None:
             return None
-        verdicts = self._outcomes(self.site)
+        verdicts = {} if veiled else self._outcomes(self.site)
         pictures = self._pictures.get((self.site.id, self.partner_index))
         verdict = verdicts.get(self._partner_key())
         phase, text = _verdict_phase(self.site, verdict, judge)
+        if veiled:
+            phase, text = Phase.READY, VEILED
         beside = self._failure_beside(self.site, verdict)
         return Current(
             site=self.site,

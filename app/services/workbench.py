@@ -34,6 +34,7 @@ from app.services.model import (
 )
 from app.services.opening import Opened, open_session
 from app.services.place import Place
+from app.services.quality import Quality
 from app.services.queue import Queue, Sight
 from app.services.root_watch import RootWatch
 from app.services.site_pairs import SitePairs
@@ -65,6 +66,7 @@ from rendering.em import grey_range
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
+    from rendering.pictures import SitePictures
 
 __all__ = ["Post", "Workbench", "launch"]
 
@@ -102,6 +104,7 @@ class Workbench:
         self._checked_roots = False
         self._hide_below = 0.0
         self._showing_all = False
+        self._suggests_breaks = True
         self.queue = Queue()
         self._pairs = SitePairs()
         self._datastack: Datastack = open_datastack(opened.address)
@@ -111,8 +114,15 @@ class Workbench:
             self._datastack.close()
             raise
         self.viewer = self._make_viewer()
+        self.quality = Quality(self.session)
+        self.queue.veils = self.quality.hides
         self._follower = CatalogueFollower(
-            self.session.catalogue, self.session.ledger, self.queue, self.viewer, self._pairs
+            self.session.catalogue,
+            self.session.ledger,
+            self.queue,
+            self.viewer,
+            self._pairs,
+            self.quality.hides,
         )
         self._workers = Workers(
             self.session.folder,
@@ -157,7 +167,7 @@ class Workbench:
         if self._closed:
             return
         self._closed = True
-        for part in (self._workers, self._desk, self.viewer):
+        for part in (self._workers, self._desk, self.viewer, self.quality):
             part.close()
         self.session.close()
         self._datastack.close()
@@ -193,7 +203,11 @@ class Workbench:
             self.notify(Level.INFO, "There is nothing to answer yet.")
             return
         upcoming = self.queue.next_open(site.id)
-        self._answers.give(self._place, answer, reason)
+        hidden = self.quality.hides(site.id)
+        current = self.snapshot().current
+        made = self._answers.give(self._place, answer, reason, verdict_visible=not hidden)
+        if made is not None:
+            self._measured(made, current.pictures if current is not None else None)
         self._learning.decided()
         self._follower.show_aside()
         if upcoming:
@@ -201,6 +215,19 @@ class Workbench:
         else:
             self._end_of_queue()
         self._changed()
+
+    def _measured(self, decision: Decision, pictures: SitePictures | None) -> None:
+        """Keep what the answer was based on, and let the figures follow it."""
+        suggestion = self.quality.answered(decision, pictures)
+        settled = self._answers.changed_by(decision)
+        self.quality.changed(settled[1:])
+        self._follower.unveil(settled)
+        if suggestion and self._suggests_breaks:
+            self.notify(Level.INFO, suggestion)
+
+    def suggest_breaks(self, *, wanted: bool) -> None:
+        """Say it once when a person has answered for long, or never."""
+        self._suggests_breaks = wanted
 
     def hide_below(self, limit: float) -> None:
         """Show no open site that is less probable than this; what has an answer stays."""
@@ -346,6 +373,8 @@ class Workbench:
         per_hour, median = self._answers.pace
         site = self._place.site
         decision = state.decision(site.id) if site is not None else None
+        answer = decision.answer if decision is not None else None
+        veiled = site is not None and self.quality.hides(site.id)
         last = state.last_undoable()
         return Snapshot(
             session_name=self.session.name,
@@ -356,7 +385,7 @@ class Workbench:
             jobs=self._jobs.all(),
             queue_phase=queue_phase(self.queue.total, detecting=detecting),
             queue_text=queue_text(self.queue.total, detecting=detecting),
-            current=self._place.tracker.current(decision.answer if decision else None, self._judge),
+            current=self._place.tracker.current(answer, self._judge, veiled=veiled),
             last_answer=last_answer(last, len(state.followers(last.id)) if last else 0),
             can_undo=last is not None,
             can_redo=state.last_redoable() is not None,
@@ -434,7 +463,8 @@ class Workbench:
         """Take in one page of news, and the next one later, so that the window can breathe."""
         if self._closed:
             return
-        if self._follower.follow():
+        # First what tells which verdicts are to be hidden, then the verdicts.
+        if self.quality.follow() | self._follower.follow():
             self._post(self.follow)
         elif not self._checked_roots:
             # Others may have edited since the sites were found, so the first time all are asked.
@@ -487,6 +517,7 @@ class Workbench:
 
     def _after_history(self, decision: Decision) -> None:
         """Show a site whose answer came or went by undo or redo."""
+        self.quality.changed(self._answers.changed_by(decision))
         self._answers.show(self._answers.changed_by(decision))
         self._follower.show_aside()
         self.select(decision.site_id)

@@ -25,6 +25,9 @@ class MoreMenu(QMenu):
         ):
             self._add(words, lambda a=action: commands.guard(a))
         self.addSeparator()
+        self._add("Risk dial…", lambda: commands.guard(window.open_risk_dial))
+        self._add("How it goes…", lambda: commands.guard(window.open_dashboard))
+        self.addSeparator()
         self._add("Save tables…", commands.save_tables)
         self.addSeparator()
         for dock in (window.queue_dock, window.verdict_dock):

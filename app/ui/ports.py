@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
 from app.services.model import EditList, Notice, PlannedEdit, QueueRow, SecondLook, Snapshot
 from proofreading.decisions import Answer
+
+if TYPE_CHECKING:
+    from app.services.dashboard import DashboardView
+    from app.services.triage import TriageView
 
 __all__ = ["MakeWorkbench", "PictureLike", "Post", "QueuePort", "ViewerPort", "WorkbenchPort"]
 
@@ -94,6 +98,26 @@ class QueuePort(Protocol):
         ...
 
 
+class QualityPort(Protocol):
+    """What the risk dial and the dashboard show."""
+
+    def lanes(self, error_rate: float | None = None) -> TriageView:
+        """Return the lanes, at the dial's error if none is given."""
+        ...
+
+    def accept_error(self, error_rate: float) -> None:
+        """Set the dial; recorded."""
+        ...
+
+    def figures(self) -> DashboardView:
+        """Return what the dashboard shows."""
+        ...
+
+    def save_report(self, name: str, datastack: str, out: Path) -> list[Path]:
+        """Write the report of now as HTML and PNG and return the files."""
+        ...
+
+
 class WorkbenchPort(Protocol):
     """The use-cases behind the window."""
 
@@ -145,6 +169,15 @@ class WorkbenchPort(Protocol):
 
     def hide_below(self, limit: float) -> None:
         """Show no open site that is less probable than this."""
+        ...
+
+    def suggest_breaks(self, *, wanted: bool) -> None:
+        """Say it once when a person has answered for long, or never."""
+        ...
+
+    @property
+    def quality(self) -> QualityPort:
+        """Lanes and figures of the session."""
         ...
 
     def toggle_improbable(self) -> None:

@@ -22,6 +22,7 @@ from app.ui.more_menu import MoreMenu
 from app.ui.palette import Palette
 from app.ui.picture_grid import EnlargedPicture
 from app.ui.ports import WorkbenchPort
+from app.ui.quality_dialogs import DashboardDialog, RiskDialog
 from app.ui.queue_dock import QueueDock
 from app.ui.settings_dialog import SettingsDialog
 from app.ui.theme import DARK, LIGHT, apply_theme, theme
@@ -310,6 +311,16 @@ class MainWindow(QMainWindow):
         """Open what can be chosen; it holds as soon as it is saved."""
         SettingsDialog(self.preferences, self._keep, self).open()
 
+    def open_risk_dial(self) -> None:
+        """Open the dial of accepted errors, with what falls in each lane."""
+        RiskDialog(self.workbench.quality, self).show()
+
+    def open_dashboard(self) -> None:
+        """Open how the session goes."""
+        snapshot = self.workbench.snapshot()
+        names = (snapshot.session_name, snapshot.datastack_name)
+        DashboardDialog(self.workbench.quality, names, self.commands.guard, self).show()
+
     def open_log(self) -> None:
         """Show what was logged in this run."""
         if self.log is None:
@@ -347,6 +358,7 @@ class MainWindow(QMainWindow):
         self.help.show_keys(chosen)
         self.bottom.show_keys(chosen)
         self.workbench.hide_below(chosen.hide_below)
+        self.workbench.suggest_breaks(wanted=chosen.suggest_breaks)
         app = QApplication.instance()
         wanted = LIGHT if chosen.appearance == "light" else DARK
         if isinstance(app, QApplication) and wanted is not theme():

@@ -27,6 +27,7 @@ from app.services.model import (
     SecondLook,
     Snapshot,
 )
+from app.services.quality import Quality
 from app.services.queue import Queue, Sight, row_of
 from proofreading.decisions import Answer
 from proofreading.sites import Partner, Site, SiteKind
@@ -150,6 +151,8 @@ class FakeWorkbench:
         self.partner = 0
         self.calls: list[str] = []
         self.answers: list[tuple[str, Answer]] = []
+        self.suggests_breaks = False
+        self.measured: Quality | None = None
         self.planned = EditList(Phase.EMPTY)
         self.trouble = ""
         self.error: Exception | None = None
@@ -270,6 +273,14 @@ class FakeWorkbench:
 
     def previous(self) -> None:
         self._say("previous")
+
+    def suggest_breaks(self, *, wanted: bool) -> None:
+        self.suggests_breaks = wanted
+
+    @property
+    def quality(self) -> Quality:
+        assert self.measured is not None
+        return self.measured
 
     def hide_below(self, limit: float) -> None:
         self.queue.hide_below(limit)

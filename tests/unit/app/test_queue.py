@@ -199,3 +199,10 @@ def test_changing_rows_one_by_one_gives_what_adding_them_at_once_gives(
     for sight in Sight:
         assert step.count(sight) == once.count(sight)
     assert step.answered == once.answered
+
+
+def test_a_veiled_site_keeps_its_place_and_not_its_number() -> None:
+    queue = _queue(_pair("a", 1, 2, 0.9), _pair("b", 3, 4, 0.8), _pair("c", 5, 6, 0.7))
+    queue.veils = lambda site_id: site_id == "b"
+    assert _order(queue) == ["a", "b", "c"]
+    assert [queue.row(i).probability for i in range(3)] == [0.9, None, 0.7]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.services.model import JudgeStatus, Phase
-from app.services.tracker import Tracker
+from app.services.tracker import VEILED, Tracker
 from app.services.worker.messages import Look, Looked
 from proofreading.catalogue import Catalogue
 from rendering.pictures import SitePictures
@@ -79,3 +79,21 @@ def test_prefetch_asks_once_and_a_lost_worker_is_asked_anew(
     tracker.forget_requests()
     assert asked[-1].site_id == _site(1).id
     assert asked[-1].urgent
+
+
+def test_veiled_nothing_a_model_said_is_told(tracker: Tracker) -> None:
+    tracker.catalogue.add_verdicts([_verdict(_site(1), 0.93)])
+    tracker.show(_site(1))
+    open_ = tracker.current(None, READY)
+    assert open_ is not None
+    assert open_.verdict is not None
+    veiled = tracker.current(None, READY, veiled=True)
+    assert veiled is not None
+    assert veiled.verdict is None
+    assert veiled.failed_beside is None
+    assert [partner.probability for partner in veiled.partners] == [None] * len(veiled.partners)
+    assert (veiled.verdict_phase, veiled.verdict_text) == (Phase.READY, VEILED)
+    # It is recorded with the answer all the same, as one that was not seen.
+    verdict = tracker.verdict()
+    assert verdict is not None
+    assert verdict.probability == 0.93
