@@ -7,6 +7,7 @@ asked again once. A request that ends the process twice is given up.
 
 from __future__ import annotations
 
+import queue
 import subprocess
 import sys
 import threading
@@ -83,6 +84,38 @@ class Pending:
     losses: int = 0
 
 
+class _Outbox:
+    """Writes lines to a process on a thread of its own.
+
+    A process that hangs reads nothing, and a question is larger than a pipe: whoever wrote
+    it while holding the lock would keep the watch from ending that process.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._pipe = process.stdin
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=self._write, daemon=True, name="vlm-writer").start()
+
+    def put(self, line: str) -> None:
+        """Write a line soon; to a lost process it is dropped, since all is asked again anew."""
+        self._lines.put(line)
+
+    def close(self) -> None:
+        """Close the process's input after what waits; a process that ended ends the thread."""
+        self._lines.put(None)
+
+    def _write(self) -> None:
+        if self._pipe is None:
+            return
+        # What was still to be written to a process that has ended cannot be written.
+        with suppress(OSError, ValueError):
+            while (line := self._lines.get()) is not None:
+                self._pipe.write(line)
+                self._pipe.flush()
+        with suppress(OSError):
+            self._pipe.close()
+
+
 class VlmProcess:
     """One language model in a process of its own.
 
@@ -111,6 +144,7 @@ class VlmProcess:
         self._command = list(command or (sys.executable, "-m", "inference.judges.vlm.serving"))
         self._lock = threading.RLock()
         self._process: subprocess.Popen[str] | None = None
+        self._outbox: _Outbox | None = None
         self._pending: dict[int, Pending] = {}
         self._next_id = 1
         self._pause_s = self._patience.first_pause_s
@@ -208,9 +242,10 @@ class VlmProcess:
         self._closing.set()
         with self._lock:
             process, self._process = self._process, None
+            outbox, self._outbox = self._outbox, None
             self.health = Health.STOPPED
-        if process is not None:
-            _end(process, self._patience.stop_s)
+        if process is not None and outbox is not None:
+            _end(process, outbox, self._patience.stop_s)
         self._give_up(_stopped())
 
     def _start(self) -> None:
@@ -224,22 +259,16 @@ class VlmProcess:
             text=True,
             encoding="utf-8",
         )
-        self._process = process
-        threading.Thread(target=self._read, args=(process,), daemon=True, name="vlm-reader").start()
+        self._process, self._outbox = process, _Outbox(process)
+        arguments = (process, self._outbox)
+        threading.Thread(target=self._read, args=arguments, daemon=True, name="vlm-reader").start()
         self._send(self._load.line())
 
     def _send(self, line: str) -> None:
-        """Write a line; to a lost process it is dropped, since all is asked again anew."""
-        pipe = self._process.stdin if self._process is not None else None
-        if pipe is None:
-            return
-        try:
-            pipe.write(line)
-            pipe.flush()
-        except (BrokenPipeError, OSError, ValueError):
-            return
+        if self._outbox is not None:
+            self._outbox.put(line)
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
+    def _read(self, process: subprocess.Popen[str], outbox: _Outbox) -> None:
         output: IO[str] | None = process.stdout
         assert output is not None
         for line in output:
@@ -251,8 +280,7 @@ class VlmProcess:
                 break
         output.close()
         process.wait()
-        with self._lock:
-            _close_input(process)
+        outbox.close()
         self._lost(process)
 
     def _take(
@@ -317,7 +345,7 @@ class VlmProcess:
         with self._lock:
             if process is not self._process or self._closing.is_set():
                 return
-            self._process = None
+            self._process = self._outbox = None
             self._count_losses()
             pause = self._pause_s
             self._pause_s = min(pause * 2, self._patience.longest_pause_s)
@@ -365,18 +393,11 @@ def _lost_too_often() -> ModelError:
     )
 
 
-def _end(process: subprocess.Popen[str], patience_s: float) -> None:
+def _end(process: subprocess.Popen[str], outbox: _Outbox, patience_s: float) -> None:
     """Let a process end by itself when its input ends; else end it."""
-    _close_input(process)
+    outbox.close()
     try:
         process.wait(patience_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def _close_input(process: subprocess.Popen[str]) -> None:
-    # What was still to be written to a process that has ended cannot be written.
-    with suppress(OSError):
-        if process.stdin is not None:
-            process.stdin.close()

@@ -18,7 +18,7 @@ pytest.importorskip("peft", reason="a language model needs the extra `vlm`")
 from inference.judges.vlm.asking import ask_likelihoods
 from inference.judges.vlm.encoding import Question
 from inference.judges.vlm.model import LoadSettings, load_model
-from inference.judges.vlm.process import Health, Patience, VlmProcess
+from inference.judges.vlm.process import Health, Patience, Pending, VlmProcess
 from inference.judges.vlm.protocol import Asked, Load, picture_from, picture_to
 from inference.prompts.writing import write_prompt
 from proofreading.verdicts import Task
@@ -148,6 +148,33 @@ def test_one_that_hangs_is_ended_and_started_again(folder: Path) -> None:
         pending = made.process.ask(_asked(1))
         assert pending.finished.wait(LONG)
         assert pending.failure is None
+    finally:
+        made.process.close()
+
+
+def test_one_that_hangs_and_reads_nothing_holds_nobody_up(folder: Path) -> None:
+    made = Running(
+        Load(model=str(folder), device="cpu"), Patience(silence_s=8.0, first_pause_s=0.05)
+    )
+    made.process.start()
+    try:
+        made.until(lambda: made.process.health is Health.READY)
+        pid = made.process.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        # More than a pipe holds: whoever wrote it here would wait for the reader.
+        noise = np.random.default_rng(1).integers(0, 255, (256, 256, 3)).astype(np.uint8)
+        large = Asked.of(PROMPT, (noise, noise, noise))
+        assert len(large.model_dump_json()) > 4 * 65536
+        found: list[Pending] = []
+        asking = threading.Thread(target=lambda: found.append(made.process.ask([large])))
+        asking.daemon = True
+        asking.start()
+        asking.join(4.0)
+        assert found, "asking waited for a process that hangs"
+        assert found[0].finished.wait(LONG)
+        assert found[0].failure is None
+        assert made.process.pid != pid
     finally:
         made.process.close()
 
