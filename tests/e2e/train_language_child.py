@@ -25,6 +25,7 @@ from inference.judges.vlm.encoding import Question
 from inference.judges.vlm.folder import LanguageSpec, write_language_model
 from inference.judges.vlm.model import LoadSettings, load_model
 from inference.judges.vlm.seeing import QuestionPictures
+from inference.prompts.writing import Slots
 from inference.training.vlm.examples import Example, Pictures, Target
 from inference.training.vlm.run import VlmTraining, train_adapter
 from proofreading.sites import Site
@@ -34,6 +35,7 @@ from tests.language_models import record
 from tests.tiny_vlm import write_tiny_vlm
 
 REASON = "A and B go on with the same direction."
+REGION = "hippocampus"
 ENOUGH = 6
 
 
@@ -65,14 +67,17 @@ def main(address: str, folder: str) -> None:
     for site in islice(_sites(datastack, out / "s.proofdesk"), ENOUGH):
         own, other, center = question_roots(datastack, site, site.partners[0])
         drawn.append(maker.at(center, own, other))
+    # With a person's words and without: so small a model knows only what it has seen.
+    prompts = [spec.prompt(), spec.prompt(Slots(region=REGION))]
     examples = [
-        Example(spec.prompt(), partial(_shown, pictures), number % 2 == 0, REASON)
+        Example(prompt, partial(_shown, pictures), number % 2 == 0, REASON)
         for number, pictures in enumerate(drawn)
+        for prompt in prompts
     ]
     settings = VlmTraining(
         str(base),
         "0" * 64,
-        steps=100,
+        steps=160,
         batch=3,
         gather=1,
         learning_rate=1e-2,
@@ -87,7 +92,7 @@ def main(address: str, folder: str) -> None:
     replies = ask_reasons(trained, asked, most_tokens=spec.most_tokens)
     assert all(reply.logit is not None for reply in replies), [r.written.text for r in replies]
     logits = np.array([reply.logit for reply in replies], np.float64)
-    truth = np.array([example.yes for example in examples])
+    truth = np.array([number % 2 == 0 for number in range(len(drawn))])
     calibration = fit_calibration(logits, truth, "what it was trained on", 0.3)
     write_language_model(out / "tiny", "tiny-words", spec, calibration, record(), adapter=best)
     datastack.close()
