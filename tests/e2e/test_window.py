@@ -23,6 +23,8 @@ pytestmark = [
 ]
 
 FEW, ENOUGH = 4, 12
+PROBABLE = 0.2
+"""What is less probable may leave the viewer while it is being judged."""
 
 
 def _open(demo: Path, tmp_path: Path) -> Opened:
@@ -44,7 +46,7 @@ def _ready(driver: Driver, judged: int = FEW) -> None:
 
 def _target(driver: Driver) -> Site:
     """Return an open site with a partner, of another segment than the one on the screen."""
-    driver.until(lambda: _other_site(driver) is not None, "a second site to click")
+    driver.until(lambda: _other_site(driver) is not None, "a second site to click", 240)
     site = _other_site(driver)
     assert site is not None
     return site
@@ -57,7 +59,8 @@ def _other_site(driver: Driver) -> Site | None:
     for index in range(len(bench.queue)):
         row = bench.queue.row(index)
         site = bench.session.catalogue.site(row.site_id)
-        askable = row.answer is None and site is not None and site.partners
+        likely = row.probability is not None and row.probability >= PROBABLE
+        askable = likely and row.answer is None and site is not None and site.partners
         if askable and site is not None and site.root != current.site.root:
             return site
     return None
