@@ -16,8 +16,10 @@ import neuroglancer
 from connectome.datastack import ViewerSources
 from connectome.space import BoxNm, PointNm
 from ngplugin import scripts
+from ngplugin.after import AFTER, AfterPicture
 from ngplugin.camera import camera_for_pair
 from ngplugin.credentials import allow_token
+from ngplugin.points import MARKS, Marks
 from ngplugin.scripts import Quaternion
 from ngplugin.source import SiteSource
 from ngplugin.state import (
@@ -38,6 +40,14 @@ __all__ = ["SiteViewer"]
 
 _log = logging.getLogger(__name__)
 _CLICK = "proofdesk-site-click"
+_MOVE = "move-annotation"
+_LAYERS = {
+    "sites": SITES,
+    "segmentation": SEGMENTATION,
+    "imageryLayer": IMAGERY,
+    "marks": MARKS,
+    "after": AFTER,
+}
 
 
 class SiteViewer:
@@ -82,6 +92,7 @@ class SiteViewer:
         self.source.mount()
         self._viewer: Any = neuroglancer.Viewer()
         self._updates = PageUpdates(self.store, _later)
+        self.marks = Marks(self._updates, sources.voxel_nm)
         self._pair: tuple[int, ...] = ()
         self._click_callbacks: list[Callable[[str], None]] = []
         self._ready_callbacks: list[Callable[[list[str]], None]] = []
@@ -95,6 +106,16 @@ class SiteViewer:
     def url(self) -> str:
         """The page to load; it holds the session's secret, so it is not to be logged."""
         return str(self._viewer.get_viewer_url())
+
+    @property
+    def voxel_nm(self) -> PointNm:
+        """Size of the page's voxels, in which it tells positions."""
+        return self._sources.voxel_nm
+
+    @property
+    def shown_roots(self) -> tuple[int, ...]:
+        """The roots that the page is to show, A first."""
+        return self._pair
 
     # ---- the page ----------------------------------------------------------------
 
@@ -111,7 +132,7 @@ class SiteViewer:
         self._updates.page_ready(
             scripts.install(
                 base=self.source.path,
-                layers={"sites": SITES, "segmentation": SEGMENTATION, "imageryLayer": IMAGERY},
+                layers=_LAYERS,
                 imagery_url=_plain_url(self._sources.imagery),
             )
         )
@@ -218,6 +239,18 @@ class SiteViewer:
             return
         self._show([*made, *(root for root in self._pair if root not in gone)])
 
+    def show_after(self, picture: AfterPicture | None) -> None:
+        """Show what an edit would leave instead of what is there; None shows what is there."""
+        if picture is None:
+            self.source.after.clear()
+            self._updates.slot("after", scripts.call("hideAfter", {}))
+            return
+        ids = self.source.after.put(picture)
+        colors = [COLOR_A, COLOR_B, *[COLOR_OTHER] * len(ids)]
+        parts = [{"id": str(n), "color": c} for n, c in zip(ids, colors, strict=False)]
+        command = {"parts": parts, "path": f"{self.source.name}/{AFTER}"}
+        self._updates.slot("after", scripts.call("showAfter", command))
+
     def refresh_segmentation(self) -> None:
         """Make the page read segmentation and meshes again."""
         self._updates.move("refresh", scripts.refresh_segmentation())
@@ -305,6 +338,8 @@ class SiteViewer:
         self._viewer.actions.add(_CLICK, self._clicked)
         with self._viewer.config_state.txn() as config:
             config.input_event_bindings.data_view["at:click0"] = _CLICK
+            # Window managers take Alt and drag for themselves; Control works everywhere.
+            config.input_event_bindings.data_view["at:control+mousedown0"] = _MOVE
             config.show_ui_controls = False
             config.show_panel_borders = False
             config.show_layer_panel = False
@@ -320,6 +355,8 @@ class SiteViewer:
             callback(f"{int(number):016x}")
 
     def _on_report(self, message: dict[str, object]) -> None:
+        if self.marks.take(message):
+            return
         if message.get("ready"):
             missing = message.get("missing")
             self.missing_internals = [str(m) for m in missing] if isinstance(missing, list) else []

@@ -22,7 +22,7 @@ from connectome.errors import GraphicsError
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 prepare_platform()
 
-from PyQt6.QtCore import QCoreApplication, QEvent, QEventLoop, QPoint, Qt  # noqa: E402
+from PyQt6.QtCore import QCoreApplication, QEvent, QEventLoop, QPoint, Qt, QTimer  # noqa: E402
 from PyQt6.QtGui import QKeySequence  # noqa: E402
 from PyQt6.QtTest import QTest  # noqa: E402
 from PyQt6.QtWebEngineWidgets import QWebEngineView  # noqa: E402
@@ -63,6 +63,17 @@ def _application() -> QApplication:
     return app
 
 
+def _run_loop(milliseconds: int) -> None:
+    """Run an event loop as the program does: `QTest.qWait` would sleep between its turns."""
+    loop = QEventLoop()
+    timer = QTimer()
+    timer.setTimerType(Qt.TimerType.PreciseTimer)
+    timer.setSingleShot(True)
+    timer.timeout.connect(loop.quit)
+    timer.start(milliseconds)
+    loop.exec()
+
+
 class Driver(Closing):
     """Opens the window on a session and does what a person would do.
 
@@ -97,7 +108,7 @@ class Driver(Closing):
             if time.monotonic() - began > seconds:
                 msg = f"{what} did not happen within {seconds:.0f} s"
                 raise TimeoutError(msg)
-            _test.qWait(step_ms)
+            _run_loop(step_ms)
         return time.monotonic() - began
 
     def until_painted(self) -> float:
@@ -108,11 +119,11 @@ class Driver(Closing):
 
     def settle(self) -> None:
         """Let what was asked for be drawn."""
-        _test.qWait(SETTLE_MS)
+        _run_loop(SETTLE_MS)
 
     def rest(self, seconds: float) -> None:
         """Run the event loop for so long."""
-        _test.qWait(round(1000 * seconds))
+        _run_loop(round(1000 * seconds))
 
     # ---- hands -------------------------------------------------------------------
 
@@ -211,7 +222,7 @@ class Driver(Closing):
     def _click(self, place: QPoint) -> None:
         target = self._page_target()
         _test.mouseMove(target, place)
-        _test.qWait(60)
+        _run_loop(60)
         _test.mouseClick(target, Qt.MouseButton.LeftButton, pos=place)
 
     def _has_picture(self) -> bool:

@@ -1,0 +1,118 @@
+"""How long the event loop stands still, and what the main thread does meanwhile.
+
+A beat every few milliseconds tells how long each turn takes; a second thread looks at the
+main thread's stack whenever a beat is late.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+import numpy as np
+
+__all__ = ["LONG_S", "Pauses"]
+
+BEAT_MS = 5
+LONG_S = 0.05
+_LATE_S, _LOOK_S = 0.03, 0.01
+_DEEPEST = 3
+_ROOT = str(Path(__file__).parents[1])
+_OUTSIDE = ("site-packages", "/benchmarks/", "/ui/driver.py")
+
+
+class Pauses:
+    """Watches the event loop of the thread that it was made on, while entered."""
+
+    def __init__(self) -> None:
+        from PyQt6.QtCore import Qt, QTimer
+
+        self.seconds: list[float] = []
+        self.stacks: Counter[str] = Counter()
+        self.collections: list[float] = []
+        self._main = threading.get_ident()
+        self._last = self._collecting = time.perf_counter()
+        self._stop = threading.Event()
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(BEAT_MS)
+        self._timer.timeout.connect(self._beat)
+        self._watcher = threading.Thread(target=self._watch, daemon=True, name="pauses")
+
+    @property
+    def longest_ms(self) -> float:
+        """The longest pause."""
+        return 1e3 * max(self.seconds, default=0.0)
+
+    @property
+    def p99_ms(self) -> float:
+        """The pause that one beat in a hundred exceeds."""
+        return 1e3 * float(np.quantile(self.seconds, 0.99)) if self.seconds else 0.0
+
+    @property
+    def long(self) -> int:
+        """How many were longer than 50 ms."""
+        return sum(pause > LONG_S for pause in self.seconds)
+
+    @property
+    def longest_collection_ms(self) -> float:
+        """The longest garbage collection, whichever thread did it."""
+        return 1e3 * max(self.collections, default=0.0)
+
+    def culprits(self, count: int = 3) -> Iterator[str]:
+        """Yield what was seen most often in late beats, with a rough number of ms in all."""
+        for stack, times in self.stacks.most_common(count):
+            yield f"{stack} ~{1e3 * times * _LOOK_S:.0f} ms"
+
+    def clear(self) -> None:
+        """Forget what was seen so far."""
+        self.seconds.clear()
+        self.stacks.clear()
+        self.collections.clear()
+
+    def __enter__(self) -> Self:
+        self._last = time.perf_counter()
+        gc.callbacks.append(self._collects)
+        self._timer.start()
+        self._watcher.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._timer.stop()
+        gc.callbacks.remove(self._collects)
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.seconds.append(max(0.0, now - self._last - BEAT_MS / 1e3))
+        self._last = now
+
+    def _collects(self, phase: str, _info: dict[str, int]) -> None:
+        now = time.perf_counter()
+        if phase == "stop":
+            self.collections.append(now - self._collecting)
+        self._collecting = now
+
+    def _watch(self) -> None:
+        while not self._stop.wait(_LOOK_S):
+            if time.perf_counter() - self._last > _LATE_S:
+                frame = sys._current_frames().get(self._main)
+                self.stacks[_told(frame)] += 1
+
+
+def _told(frame: FrameType | None) -> str:
+    """Return the innermost calls of the program's own, outermost first."""
+    own: list[str] = []
+    while frame is not None and len(own) < _DEEPEST:
+        name = frame.f_code.co_filename
+        if name.startswith(_ROOT) and not any(part in name for part in _OUTSIDE):
+            own.append(f"{Path(name).stem}.{frame.f_code.co_name}:{frame.f_lineno}")
+        frame = frame.f_back
+    return " > ".join(reversed(own)) or "Qt's own work"

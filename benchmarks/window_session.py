@@ -1,0 +1,82 @@
+"""A session on the bundled demo with judged sites: made once, kept, and copied for each use."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.demo import quiet
+
+if TYPE_CHECKING:
+    from app.services.opening import Opened
+    from connectome.datastack import Datastack
+    from proofreading.session import Session
+
+__all__ = ["JUDGED", "judged_session"]
+
+JUDGED = 240
+_NAME, _KEPT = "s.proofdesk", "bench-window-1"
+
+
+def judged_session(scratch: Path) -> Opened:
+    """Return a session of its own in a folder, with `JUDGED` contacts judged by the real judges.
+
+    What it is a copy of stays in the person's data folder, because finding and judging
+    take minutes and are no part of what is measured.
+    """
+    from app.services.opening import Opened
+    from app.services.settings import data_folder
+
+    kept = data_folder() / _KEPT
+    if not (kept / "complete").exists():
+        shutil.rmtree(kept, ignore_errors=True)
+        _make(kept)
+        (kept / "complete").touch()
+    address = scratch / "datastack"
+    shutil.copytree(kept / "datastack", address)
+    return Opened(_copied(kept / _NAME, scratch / _NAME, address), str(address))
+
+
+def _make(kept: Path) -> None:
+    from app.services.demo import ensure_demo
+    from app.services.detecting import detect_into
+    from app.services.opening import open_session
+    from connectome.opening import open_datastack
+
+    shutil.copytree(ensure_demo().address, kept / "datastack")
+    detect_into(str(kept / "datastack"), kept / _NAME, report=quiet)
+    datastack = open_datastack(str(kept / "datastack"))
+    try:
+        with open_session(kept / _NAME, role="worker") as session:
+            _judge(session, datastack)
+    finally:
+        datastack.close()
+
+
+def _judge(session: Session, datastack: Datastack) -> None:
+    from itertools import islice
+
+    from app.services.detecting import DETECTED
+    from app.services.judging import SiteDesk, load_panel
+    from proofreading.sites import SiteKind
+
+    desk = SiteDesk(datastack, load_panel())
+    contacts = (s for s in session.catalogue.sites(SiteKind.CONTACT) if not s.at_volume_face)
+    sites = list(islice(contacts, JUDGED))
+    for begin in range(0, len(sites), 16):
+        session.catalogue.add_verdicts(desk.judge(sites[begin : begin + 16]))
+    session.artifacts.mkdir(exist_ok=True)
+    (session.artifacts / DETECTED).touch()
+
+
+def _copied(kept: Path, folder: Path, address: Path) -> Path:
+    """Copy a session: another one, with an id of its own, on the copy of its datastack."""
+    shutil.copytree(kept, folder)
+    info = folder / "session.json"
+    plain = json.loads(info.read_text("utf-8"))
+    plain |= {"id": str(uuid.uuid4()), "datastack_address": str(address)}
+    info.write_text(json.dumps(plain), "utf-8")
+    return folder
