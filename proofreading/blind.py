@@ -8,6 +8,7 @@ often the person is right. Everything here looks at the first answer to a site.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,15 @@ from proofreading.intervals import Share, share_of
 from proofreading.ledger.events import GoldAdded, SamplingChosen
 from proofreading.sampling import Purpose, is_drawn, place_of
 
-__all__ = ["BlindReport", "Difference", "blind_report", "difference", "is_hidden", "mixed_in"]
+__all__ = [
+    "BlindReport",
+    "BlindTally",
+    "Difference",
+    "blind_report",
+    "difference",
+    "is_hidden",
+    "mixed_in",
+]
 
 _EVERY = 10
 """On average, one of so many sites is a gold one while any are left."""
@@ -99,30 +108,63 @@ def mixed_in(
 
 def blind_report(history: History) -> BlindReport:
     """Return what a session's answers say."""
-    sites = [(site_id, answers) for site_id, answers in history.of_sites() if told(answers[0])]
-    judged = [answers for _, answers in sites if answers[0].probability is not None]
-    blind = [answers for answers in judged if not answers[0].verdict_visible]
-    shown = [answers for answers in judged if answers[0].verdict_visible]
-    agree_blind = _share(_agrees(answers[0]) for answers in blind)
-    agree_shown = _share(_agrees(answers[0]) for answers in shown)
-    like = [answers for answers in blind if _agrees(answers[0])]
-    unlike = [answers for answers in blind if not _agrees(answers[0])]
-    known = [(history.gold[site_id], a[0]) for site_id, a in sites if site_id in history.gold]
-    return BlindReport(
-        accuracy=_share(_right(gold, first) for gold, first in known),
-        found=_share(_right(g, first) for g, first in known if g.answer is Answer.ACCEPT),
-        spared=_share(_right(g, first) for g, first in known if g.answer is Answer.REJECT),
-        agree_blind=agree_blind,
-        agree_shown=agree_shown,
-        pull=difference(agree_shown, agree_blind),
-        flips_to=_share(_changed(answers) for answers in unlike),
-        flips_away=_share(_changed(answers) for answers in like),
-        judge_accuracy=_share(
-            says_yes(first.probability) == (gold.answer is Answer.ACCEPT)
-            for gold, first in known
-            if first.probability is not None
-        ),
-    )
+    tally = BlindTally()
+    for site_id in history.sites():
+        tally.look_again(site_id, history)
+    return tally.report()
+
+
+class BlindTally:
+    """The counts of such a report, kept up to date site by site."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[tuple[str, bool]] = Counter()
+        self._of_site: dict[str, list[tuple[str, bool]]] = {}
+
+    def look_again(self, site_id: str, history: History) -> None:
+        """Count a site as its answers are now."""
+        self._counts.subtract(self._of_site.pop(site_id, ()))
+        found = list(_outcomes(history.own_at(site_id), history.gold.get(site_id)))
+        if found:
+            self._of_site[site_id] = found
+            self._counts.update(found)
+
+    def report(self) -> BlindReport:
+        """Return the report."""
+        agree_blind, agree_shown = self._share("agree_blind"), self._share("agree_shown")
+        return BlindReport(
+            accuracy=self._share("accuracy"),
+            found=self._share("found"),
+            spared=self._share("spared"),
+            agree_blind=agree_blind,
+            agree_shown=agree_shown,
+            pull=difference(agree_shown, agree_blind),
+            flips_to=self._share("flips_to"),
+            flips_away=self._share("flips_away"),
+            judge_accuracy=self._share("judge_accuracy"),
+        )
+
+    def _share(self, name: str) -> Share:
+        hits = self._counts[name, True]
+        return share_of(hits, hits + self._counts[name, False])
+
+
+def _outcomes(answers: Sequence[Decision], gold: GoldAdded | None) -> Iterator[tuple[str, bool]]:
+    """Yield the shares that a site counts in, and whether as a hit."""
+    if not answers or not told(answers[0]):
+        return
+    first = answers[0]
+    if first.probability is not None and first.verdict_visible:
+        yield "agree_shown", _agrees(first)
+    elif first.probability is not None:
+        yield "agree_blind", _agrees(first)
+        yield "flips_away" if _agrees(first) else "flips_to", _changed(answers)
+    if gold is not None:
+        right = _right(gold, first)
+        yield "accuracy", right
+        yield "found" if gold.answer is Answer.ACCEPT else "spared", right
+        if first.probability is not None:
+            yield "judge_accuracy", says_yes(first.probability) == (gold.answer is Answer.ACCEPT)
 
 
 def difference(one: Share, other: Share) -> Difference:
@@ -133,11 +175,6 @@ def difference(one: Share, other: Share) -> Difference:
     below = math.hypot(one.value - one.low, other.high - other.value)
     above = math.hypot(one.high - one.value, other.value - other.low)
     return Difference(value, max(-1.0, value - below), min(1.0, value + above))
-
-
-def _share(outcomes: Iterator[bool]) -> Share:
-    known = list(outcomes)
-    return share_of(sum(known), len(known))
 
 
 def _agrees(decision: Decision) -> bool:

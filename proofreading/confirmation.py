@@ -11,16 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from proofreading.decisions import Answer, Decision
-from proofreading.history import looked_at
+from proofreading.history import looked_at, told
 
 __all__ = [
     "BLIND_NEEDED",
     "TOLERANCE",
     "Blind",
     "Confirmation",
+    "ConfirmationTally",
     "Lock",
     "LockReason",
+    "blind_of",
     "confirmation_of",
     "lock_of",
     "own_blind",
@@ -37,6 +41,7 @@ UNLIKELY = 0.05
 _EXACT = 200
 """Events up to which the chance of so many is worked out exactly."""
 _NEARLY_NORMAL = 9.0
+_UNIT = 10**12
 UNUSUAL_LIMIT = 0.25
 """Share of sites unlike the judge's training, 5 % of them by definition, that locks again."""
 
@@ -100,30 +105,99 @@ class Confirmation:
         return lock_of(self) is None
 
 
+def blind_of(decision: Decision) -> Blind | None:
+    """Return a decision as one that was made without seeing the verdict; None if it was not."""
+    if not looked_at(decision) or decision.verdict_visible or not told(decision):
+        return None
+    if decision.probability is None:
+        return None
+    return Blind(decision.probability, decision.answer is Answer.ACCEPT)
+
+
 def own_blind(decisions: Iterable[Decision]) -> list[Blind]:
     """Return the person's decisions that were made without seeing the verdict."""
-    return [
-        Blind(decision.probability, decision.answer is Answer.ACCEPT)
-        for decision in decisions
-        if looked_at(decision)
-        and not decision.verdict_visible
-        and decision.probability is not None
-        and decision.answer in (Answer.ACCEPT, Answer.REJECT)
-    ]
+    return [one for one in map(blind_of, decisions) if one is not None]
 
 
 def confirmation_of(decisions: Iterable[Decision]) -> Confirmation:
     """Return how far blind decisions of the person confirm the judge's probabilities."""
-    blind = own_blind(decisions)
-    if not blind:
-        return Confirmation(0, None, None)
-    expected = math.fsum(one.probability for one in blind) / len(blind)
-    observed = sum(one.accepted for one in blind) / len(blind)
-    risks = [(min(one.probability, 1 - one.probability), one) for one in blind]
-    sure = [(risk, one) for risk, one in risks if risk <= SURE]
-    mistakes = sum(one.accepted != (one.probability > 0.5) for _, one in sure)
-    surprise = _at_least(mistakes, [risk for risk, _ in sure])
-    return Confirmation(len(blind), expected, observed, len(sure), mistakes, surprise)
+    tally = ConfirmationTally()
+    for one in own_blind(decisions):
+        tally.add(one)
+    return tally.confirmation()
+
+
+class ConfirmationTally:
+    """The same, kept up to date: one decision more or less costs as much whatever their number."""
+
+    def __init__(self) -> None:
+        # Whole numbers: taking a decision out again leaves nothing behind.
+        self._count = self._accepted = self._expected = 0
+        self._sure = self._mistakes = self._risk = self._spread = 0
+        # The chance of each number of mistakes of the sure judge, as far as it is ever asked.
+        self._chances = np.zeros(_EXACT + 1)
+        self._chances[0] = 1.0
+
+    def add(self, one: Blind) -> None:
+        """Count a decision."""
+        self._change(one, 1)
+
+    def remove(self, one: Blind) -> None:
+        """Count a decision no more."""
+        self._change(one, -1)
+
+    def confirmation(self) -> Confirmation:
+        """Return what the decisions say."""
+        count = self._count
+        if not count:
+            return Confirmation(0, None, None)
+        return Confirmation(
+            blind=count,
+            expected=self._expected / (_UNIT * count),
+            observed=self._accepted / count,
+            sure=self._sure,
+            mistakes=self._mistakes,
+            surprise=self._at_least(self._mistakes),
+        )
+
+    def _change(self, one: Blind, sign: int) -> None:
+        self._count += sign
+        self._accepted += sign * one.accepted
+        self._expected += sign * round(_UNIT * one.probability)
+        risk = min(one.probability, 1 - one.probability)
+        if risk > SURE:
+            return
+        self._sure += sign
+        self._mistakes += sign * (one.accepted != (one.probability > 0.5))
+        self._risk += sign * round(_UNIT * risk)
+        self._spread += sign * round(_UNIT * risk * (1 - risk))
+        if sign > 0:
+            self._chances[1:] += risk * (self._chances[:-1] - self._chances[1:])
+            self._chances[0] *= 1 - risk
+        else:
+            self._without(risk)
+
+    def _without(self, risk: float) -> None:
+        """Undo the counting of one event; errors shrink from each number to the next."""
+        before, chances = 0.0, self._chances.tolist()
+        for number, chance in enumerate(chances):
+            before = (chance - risk * before) / (1 - risk)
+            self._chances[number] = before
+
+    def _at_least(self, count: int) -> float:
+        """Return the chance of at least so many mistakes (Poisson binomial).
+
+        Exact for few events; for many as a normal distribution with continuity correction,
+        where it is near enough to one.
+        """
+        if count == 0:
+            return 1.0
+        mean, spread = self._risk / _UNIT, self._spread / _UNIT
+        if self._sure > _EXACT and spread > _NEARLY_NORMAL:
+            return 0.5 * math.erfc((count - 0.5 - mean) / math.sqrt(2 * spread))
+        if count > mean + 12 * math.sqrt(spread) + 12:
+            return 0.0
+        return min(1.0, max(0.0, 1.0 - float(self._chances[:count].sum())))
 
 
 def lock_of(confirmed: Confirmation, unusual: float = 0.0) -> Lock | None:
@@ -156,24 +230,3 @@ def lock_of(confirmed: Confirmation, unusual: float = 0.0) -> Lock | None:
 
 def _percent(share: float) -> str:
     return f"{share * 100:.0f} %"
-
-
-def _at_least(count: int, chances: list[float]) -> float:
-    """Return the chance of at least so many of independent events (Poisson binomial).
-
-    Exact for few events; for many, which are asked about after every answer, as a normal
-    distribution with continuity correction, where it is near enough to one.
-    """
-    if count == 0:
-        return 1.0
-    spread = math.fsum(chance * (1 - chance) for chance in chances)
-    if len(chances) > _EXACT and spread > _NEARLY_NORMAL:
-        return 0.5 * math.erfc((count - 0.5 - math.fsum(chances)) / math.sqrt(2 * spread))
-    if count > math.fsum(chances) + 12 * math.sqrt(spread) + 12:
-        return 0.0
-    fewer = [1.0] + [0.0] * (count - 1)
-    for chance in chances:
-        for number in range(count - 1, 0, -1):
-            fewer[number] += chance * (fewer[number - 1] - fewer[number])
-        fewer[0] *= 1 - chance
-    return min(1.0, max(0.0, 1.0 - math.fsum(fewer)))

@@ -8,7 +8,12 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 
-__all__ = ["Purpose", "is_drawn", "place_of"]
+from proofreading.ledger.events import SamplingChosen
+
+__all__ = ["SAMPLING", "Purpose", "is_drawn", "place_of"]
+
+SAMPLING = SamplingChosen(blind=0.1, audit=0.05, gold=0.0, seed=0, author="")
+"""How much of the work measures the work until a person says otherwise."""
 
 
 class Purpose(StrEnum):

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import random
-import statistics
-from collections import Counter
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from proofreading.confirmation import Confirmation, confirmation_of, own_blind
-from proofreading.decisions import Answer, Decider, Decision
+import numpy as np
+from numpy.typing import NDArray
+
+from proofreading.confirmation import Blind, Confirmation
+from proofreading.decisions import Answer
 from proofreading.edits import EditState
-from proofreading.history import History, told
 from proofreading.intervals import Share, share_of
-from proofreading.triage import Lane, LaneCounts, Standing, Worth, lane_of
+from proofreading.triage import Lane, LaneCounts, Worth
 
 __all__ = [
     "BREAK_AFTER",
+    "SITTING_ENDS",
     "STOP_CHANCE",
     "Breaks",
     "CalibrationBin",
@@ -27,8 +28,10 @@ __all__ = [
     "Pace",
     "SessionStatistics",
     "Sittings",
+    "calibration_bins",
     "forecast",
-    "session_statistics",
+    "lane_pace",
+    "pace_of",
 ]
 
 BREAK_AFTER = 300
@@ -151,53 +154,26 @@ class Breaks:
         return self._count == self._after
 
 
-def session_statistics(
-    history: History, edits: Mapping[EditState, int], error_rate: float
-) -> SessionStatistics:
-    """Return the figures of a session.
-
-    Parameters
-    ----------
-    edits : mapping of EditState to int
-        Number of edits in each state.
-    error_rate : float
-        The accepted error, by which past answers are sorted into lanes.
-    """
-    standing = history.standing
-    own = [d for d in standing if d.decider is Decider.PERSON]
-    counted = Counter(decision.answer for decision in own)
-    judged = [d for d in own if told(d) and d.probability is not None]
-    alike = sum((d.answer is Answer.ACCEPT) == ((d.probability or 0.0) > 0.5) for d in judged)
-    worked = history.worked()
-    return SessionStatistics(
-        pace=pace_of(worked),
-        lanes=tuple(_lane_pace(lane, worked, error_rate) for lane in Lane),
-        answers={answer: counted[answer] for answer in Answer},
-        automatic=len(standing) - len(own),
-        taken_back=len(history.withdrawn),
-        agreement=share_of(alike, len(judged)),
-        confirmation=confirmation_of(standing),
-        calibration=calibration_bins(standing),
-        edits=dict(edits),
-        sittings=sittings_of(history.by_person),
-        seconds=tuple(d.elapsed_ms / 1000 for d in worked),
-    )
-
-
-def pace_of(worked: Sequence[Decision]) -> Pace:
-    """Return how fast answers come whose time is work."""
-    if not worked:
+def pace_of(seconds: NDArray[np.float64]) -> Pace:
+    """Return how fast answers come, by the seconds that they took."""
+    if not len(seconds):
         return Pace(0, 0.0, None, None, None)
-    seconds = sorted(decision.elapsed_ms / 1000 for decision in worked)
-    hours = sum(seconds) / 3600
-    slow = seconds[min(len(seconds) - 1, round(0.9 * len(seconds)))]
-    median = statistics.median(seconds)
-    return Pace(len(seconds), hours, len(seconds) / hours, median, slow)
+    hours = float(seconds.sum()) / 3600
+    place = min(len(seconds) - 1, round(0.9 * len(seconds)))
+    slow = float(np.partition(seconds, place)[place])
+    return Pace(len(seconds), hours, len(seconds) / hours, float(np.median(seconds)), slow)
 
 
-def calibration_bins(decisions: Sequence[Decision]) -> tuple[CalibrationBin, ...]:
-    """Return blind answers in groups of like probability and about equal number."""
-    blind = sorted(own_blind(decisions), key=lambda one: one.probability)
+def lane_pace(lane: Lane, seconds: Sequence[float]) -> LanePace:
+    """Return how fast answers of one lane come."""
+    if not seconds:
+        return LanePace(lane, 0, None, None)
+    taken = np.array(seconds)
+    return LanePace(lane, len(seconds), float(taken.mean()), float(np.median(taken)))
+
+
+def calibration_bins(blind: Sequence[Blind]) -> tuple[CalibrationBin, ...]:
+    """Return blind answers, sorted by probability, in groups of about equal number."""
     groups = max(1, min(_BINS, len(blind) // _FEWEST_IN_BIN))
     borders = [round(len(blind) * i / groups) for i in range(groups + 1)]
     found = []
@@ -208,20 +184,6 @@ def calibration_bins(decisions: Sequence[Decision]) -> tuple[CalibrationBin, ...
             observed = share_of(sum(one.accepted for one in group), len(group))
             found.append(CalibrationBin(expected, observed))
     return tuple(found)
-
-
-def sittings_of(decisions: Sequence[Decision]) -> Sittings:
-    """Return the sittings of answers in order; ten minutes without one end a sitting."""
-    began: list[datetime] = []
-    counts: list[int] = []
-    last: datetime | None = None
-    for decision in decisions:
-        if last is None or decision.decided_at - last > SITTING_ENDS:
-            began.append(decision.decided_at)
-            counts.append(0)
-        counts[-1] += 1
-        last = decision.decided_at
-    return Sittings(tuple(began), tuple(counts))
 
 
 def forecast(
@@ -267,27 +229,14 @@ def forecast(
     )
 
 
-def _lane_pace(lane: Lane, worked: Sequence[Decision], error_rate: float) -> LanePace:
-    seconds = [
-        decision.elapsed_ms / 1000
-        for decision in worked
-        if lane_of(Standing(decision.probability), error_rate) is lane
-    ]
-    if not seconds:
-        return LanePace(lane, 0, None, None)
-    return LanePace(lane, len(seconds), statistics.fmean(seconds), statistics.median(seconds))
-
-
 def _mean_seconds(seconds: Sequence[float]) -> tuple[float | None, float | None, float | None]:
     """Return the mean time of an answer and its bootstrap interval (95 %)."""
     if not seconds:
         return None, None, None
-    mean = statistics.fmean(seconds)
     # The newest say most about what comes; a few hundred of them tell the mean well enough.
-    recent = list(seconds[-BREAK_AFTER:])
-    drawn = random.Random(0)
-    means = sorted(
-        statistics.fmean(drawn.choices(recent, k=len(recent))) for _ in range(_RESAMPLES)
-    )
+    recent = np.array(seconds[-BREAK_AFTER:])
+    drawn = np.random.default_rng(0).integers(len(recent), size=(_RESAMPLES, len(recent)))
+    means = np.sort(recent[drawn].mean(axis=1))
+    mean = math.fsum(seconds) / len(seconds)
     low, high = means[round(0.025 * _RESAMPLES)], means[round(0.975 * _RESAMPLES) - 1]
-    return mean, min(low, mean), max(high, mean)
+    return mean, min(float(low), mean), max(float(high), mean)

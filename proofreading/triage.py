@@ -23,13 +23,16 @@ __all__ = [
     "QUICK_LIMIT",
     "STEPS",
     "Audit",
+    "AuditTally",
     "Lane",
     "LaneCounts",
     "Standing",
     "Tally",
     "Worth",
     "audit_of",
+    "column_of",
     "lane_of",
+    "lane_of_column",
     "step_below",
 ]
 
@@ -198,7 +201,7 @@ class Tally:
         risk = standing.risk
         if risk is None:
             return -1
-        column = bisect_left(_BORDERS, risk)
+        column = column_of(standing.probability or 0.0)
         row = _YES if (standing.probability or 0.0) > 0.5 else _NO
         if standing.unusual:
             row += _OTHER_YES
@@ -291,16 +294,56 @@ def audit_of(decisions: Iterable[Decision], error_rate: float, *, seed: int, sha
     Counted are blind decisions about drawn sites whose probability then was sure enough
     for the lane; wrong is where the person answered otherwise than the judge.
     """
-    looked = wrong = 0
+    tally = AuditTally(seed, share)
     for decision in decisions:
-        if not _in_lane(decision, error_rate) or decision.verdict_visible:
-            continue
-        if is_drawn(Purpose.AUDIT, seed, decision.site_id, share):
-            looked += 1
-            wrong += (decision.answer is Answer.ACCEPT) != ((decision.probability or 0.0) > 0.5)
-    return Audit(share_of(wrong, looked))
+        tally.add(decision)
+    return tally.at(error_rate)
 
 
-def _in_lane(decision: Decision, error_rate: float) -> bool:
-    counts = looked_at(decision) and told(decision)
-    return counts and lane_of(Standing(decision.probability), error_rate) is Lane.AUTOMATIC
+class AuditTally:
+    """The same, kept up to date, for every step of the dial at once.
+
+    Parameters
+    ----------
+    seed, share
+        Which sites the audit draws.
+    """
+
+    def __init__(self, seed: int, share: float) -> None:
+        self._seed, self._share = seed, share
+        self._looked = [0] * _ROW
+        self._wrong = [0] * _ROW
+
+    def add(self, decision: Decision) -> None:
+        """Count a standing decision, if it is one of the audit."""
+        self._change(decision, 1)
+
+    def remove(self, decision: Decision) -> None:
+        """Count it no more."""
+        self._change(decision, -1)
+
+    def at(self, error_rate: float) -> Audit:
+        """Return what was found in the lane at the step of the dial at or below an error."""
+        end = STEPS.index(step_below(error_rate)) + 1
+        return Audit(share_of(sum(self._wrong[:end]), sum(self._looked[:end])))
+
+    def _change(self, decision: Decision, sign: int) -> None:
+        chance = decision.probability
+        if chance is None or decision.verdict_visible or not looked_at(decision):
+            return
+        if told(decision) and is_drawn(Purpose.AUDIT, self._seed, decision.site_id, self._share):
+            column = column_of(chance)
+            self._looked[column] += sign
+            self._wrong[column] += sign * ((decision.answer is Answer.ACCEPT) != (chance > 0.5))
+
+
+def column_of(probability: float) -> int:
+    """Return between which steps of the dial the judge's chance of being wrong lies."""
+    return bisect_left(_BORDERS, min(probability, 1 - probability))
+
+
+def lane_of_column(column: int | None, error_rate: float) -> Lane:
+    """Return the lane of a usual, decidable site; a site without a verdict has no column."""
+    if column is None or column == _ROW - 1:
+        return Lane.FULL
+    return Lane.AUTOMATIC if column <= STEPS.index(step_below(error_rate)) else Lane.QUICK

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from app.services.answering import Answering
 from app.services.model import LastAnswer
-from app.services.timing import pace
 from proofreading.decisions import Answer, Decision
 from proofreading.ledger.events import DecisionMade
 
@@ -44,7 +43,6 @@ class Answers:
         self._viewer = viewer
         self._pairs = pairs
         self._answering = Answering()
-        self.pace = pace(session.ledger.state.decisions())
 
     def give(
         self, place: Place, answer: Answer, reason: str, *, verdict_visible: bool = True
@@ -75,7 +73,6 @@ class Answers:
 
     def show(self, site_ids: Collection[str]) -> None:
         """Show the standing answers of sites."""
-        self.pace = pace(self._session.ledger.state.decisions())
         answers = []
         for site_id in site_ids:
             decision = self._session.ledger.state.decision(site_id)

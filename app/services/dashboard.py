@@ -8,11 +8,11 @@ from pathlib import Path
 
 from app.services.opening import open_session
 from app.services.triage import Triage, TriageView
-from proofreading.blind import BlindReport, blind_report
+from proofreading.blind import BlindReport
 from proofreading.catalogue import Catalogue
 from proofreading.decisions import Answer
 from proofreading.edits import EditState
-from proofreading.history import History, looked_at
+from proofreading.history import looked_at
 from proofreading.ledger.store import Ledger
 from proofreading.session import Session
 from proofreading.statistics import (
@@ -21,7 +21,6 @@ from proofreading.statistics import (
     Forecast,
     SessionStatistics,
     forecast,
-    session_statistics,
 )
 
 __all__ = ["Dashboard", "DashboardView", "ReportSummary", "view_of", "write_report"]
@@ -62,43 +61,33 @@ class Dashboard:
         self._ledger = ledger
         self._catalogue = catalogue
         self._triage = triage
-        self._history = History()
+        self._running = triage.running
         self._breaks = Breaks()
-        self._made: tuple[int, float, SessionStatistics, BlindReport] | None = None
         self._latency: tuple[int, float | None] | None = None
 
     def follow(self) -> bool:
         """Take in what happened since; tell whether a break should be suggested now."""
         told = False
-        known = len(self._history.made)
-        for entry in self._ledger.events(self._history.last_number):
-            self._history.take(entry)
-        for decision in self._history.made[known:]:
+        for decision in self._triage.follow_ledger():
             told = looked_at(decision) and self._breaks.take(decision.decided_at)
         return told
 
     def was_answered(self, site_id: str) -> bool:
         """Tell whether a person ever answered a site, even if it was taken back."""
-        return any(looked_at(decision) for decision in self._history.of_site(site_id))
+        return bool(self._running.history.own_at(site_id))
 
     def view(self) -> DashboardView:
         """Return the figures now."""
-        rate = self._triage.error_rate
-        known = self._made
-        if known is None or known[:2] != (self._history.last_number, rate):
-            edits = self._ledger.state.edit_counts
-            made = session_statistics(self._history, edits, rate)
-            known = (self._history.last_number, rate, made, blind_report(self._history))
-            self._made = known
         lanes = self._triage.view()
+        made = self._running.statistics(self._ledger.state.edit_counts, self._triage.error_rate)
         left = forecast(
-            known[2],
+            made,
             lanes.counts,
             self._triage.worth(STOP_CHANCE),
             locked=lanes.lock is not None,
             judge_ms=self._judge_ms(),
         )
-        return DashboardView(known[2], lanes, known[3], left)
+        return DashboardView(made, lanes, self._running.blind_report(), left)
 
     def _judge_ms(self) -> float | None:
         """Return the median time of the last verdicts; asked anew as verdicts come."""

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["BREAK_TEXT", "Quality"]
 
 BREAK_TEXT = f"{BREAK_AFTER} answers in one go: a break of ten minutes keeps them good."
+_PAGE = 500
+"""So many verdicts are taken in at once: a window must not wait for more."""
 
 
 class Quality(Closing):
@@ -43,7 +45,12 @@ class Quality(Closing):
 
     def follow(self) -> bool:
         """Take in one page of new verdicts; tell whether there may be more."""
-        return self._triage.follow()
+        return self._triage.follow(_PAGE)
+
+    @property
+    def pace(self) -> tuple[float | None, float | None]:
+        """Answers per hour of work, and the median seconds of one."""
+        return self._triage.running.pace
 
     def hides(self, site_id: str) -> bool:
         """Tell whether a site's verdict is hidden now: a sample, until it is answered once."""

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.services.opening import open_session
-from app.services.triage import SAMPLING
 from connectome.errors import InputError
 from proofreading.decisions import Answer
 from proofreading.ledger.events import GoldAdded, SamplingChosen
-from proofreading.sampling import Purpose, place_of
+from proofreading.sampling import SAMPLING, Purpose, place_of
 from proofreading.session import Session
 from proofreading.session_lock import person
 from proofreading.sites import Site, SiteKind

@@ -17,12 +17,13 @@ from proofreading.confirmation import (
     Confirmation,
     Lock,
     LockReason,
-    confirmation_of,
     lock_of,
 )
+from proofreading.decisions import Decision
 from proofreading.ledger.events import RiskAccepted, SamplingChosen
 from proofreading.ledger.store import Ledger
-from proofreading.sampling import Purpose, is_drawn
+from proofreading.running import Running
+from proofreading.sampling import SAMPLING, Purpose, is_drawn
 from proofreading.session_lock import person
 from proofreading.sites import SiteKind
 from proofreading.triage import (
@@ -34,15 +35,12 @@ from proofreading.triage import (
     Standing,
     Tally,
     Worth,
-    audit_of,
     lane_of,
     step_below,
 )
 
-__all__ = ["SAMPLING", "Triage", "TriageReport", "TriageView", "triage_session", "usual_distance"]
+__all__ = ["Triage", "TriageReport", "TriageView", "triage_session", "usual_distance"]
 
-SAMPLING = SamplingChosen(blind=0.1, audit=0.05, gold=0.0, seed=0, author="")
-"""How much of the work measures the work until a person says otherwise."""
 _PAIRS = frozenset({SiteKind.CONTACT, SiteKind.ENDPOINT})
 """Kinds of which a yes can be turned into an edit without a person."""
 
@@ -129,7 +127,7 @@ class Triage:
         # Every answered site, and how many of them the tally has heard of.
         self._answered = self._answered_now()
         self._answered_heard = 0
-        self._confirmed: tuple[int, Confirmation, tuple[float, Audit]] | None = None
+        self.running = Running()
         self._drawn_by = self._drawing()
 
     @property
@@ -157,6 +155,13 @@ class Triage:
         """Take in everything there is."""
         while self.follow(20_000):
             pass
+
+    def follow_ledger(self) -> list[Decision]:
+        """Take in the events since the last call; return the decisions among them."""
+        heard = self.running.history.last_number
+        if heard == self._ledger.state.last_number:
+            return []
+        return [made for entry in self._ledger.events(heard) for made in self.running.take(entry)]
 
     def mark(self, site_id: str) -> None:
         """Count a site as answered, or as open again, as the ledger now says."""
@@ -193,7 +198,8 @@ class Triage:
     def view(self, error_rate: float | None = None) -> TriageView:
         """Return the lanes at an accepted error, that of the dial if none is given."""
         rate = self.error_rate if error_rate is None else step_below(error_rate)
-        confirmed, audit = self._evidence(rate)
+        self.follow_ledger()
+        confirmed, audit = self.running.confirmation, self.running.audit(rate)
         counts = _with_unjudged(self._tally.at(rate), self._without_score())
         lock = lock_of(confirmed, self._tally.unusual_share)
         if lock is None and audit.exceeds(rate):
@@ -205,17 +211,6 @@ class Triage:
     def worth(self, least: float) -> Worth:
         """Return what open sites promise that are at least so likely to be an error."""
         return self._tally.worth(least)
-
-    def _evidence(self, rate: float) -> tuple[Confirmation, Audit]:
-        """Return what the person's decisions say; worked out once for each new event."""
-        sampling, state = self.sampling, self._ledger.state
-        known = self._confirmed
-        if known is None or known[0] != state.last_number or known[2][0] != rate:
-            decisions = state.decisions()
-            audit = audit_of(decisions, rate, seed=sampling.seed, share=sampling.audit)
-            known = (state.last_number, confirmation_of(decisions), (rate, audit))
-            self._confirmed = known
-        return known[1], known[2][1]
 
     def _without_score(self) -> int:
         """Return the number of open sites of which not even a failure is known."""
@@ -253,7 +248,7 @@ class Triage:
     def _begin_again(self) -> None:
         """Another sample was chosen: every site has to be looked at again."""
         self._tally, self._change, self._places = Tally(), 0, {}
-        self._answered, self._answered_heard, self._confirmed = self._answered_now(), 0, None
+        self._answered, self._answered_heard = self._answered_now(), 0
         self._drawn_by = self._drawing()
 
 

@@ -370,7 +370,7 @@ class Workbench:
         """Return what the window shows now."""
         state = self.session.ledger.state
         detecting = self._jobs.running("detect")
-        per_hour, median = self._answers.pace
+        per_hour, median = self.quality.pace
         site = self._place.site
         decision = state.decision(site.id) if site is not None else None
         answer = decision.answer if decision is not None else None

@@ -10,7 +10,6 @@ import pytest
 
 from app.services.deciding import chosen_thresholds, decide_automatically
 from app.services.present_roots import now, successors
-from app.services.timing import pace
 from connectome.errors import InputError
 from connectome.graph import GraphPoint
 from proofreading.decisions import Answer, Decider, Decision
@@ -96,17 +95,6 @@ def test_locked_without_unlock_and_recorded_as_automatic_with_it(tmp_path: Path)
 def test_crossing_thresholds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="above"):
         decide_automatically(tmp_path / "s", accept_above=0.2, reject_below=0.8, unlock=True)
-
-
-def test_pace_leaves_pauses_and_machines_out() -> None:
-    assert pace([]) == (None, None)
-    decisions = [
-        _decision(1, 0.5, Answer.ACCEPT, ms=2000),
-        _decision(2, 0.5, Answer.REJECT, ms=4000),
-    ]
-    per_hour, median = pace([*decisions, _decision(3, 0.5, Answer.REJECT, ms=600_000)])
-    assert per_hour == pytest.approx(1200)
-    assert median == pytest.approx(3.0)
 
 
 def _pair_session(folder: Path) -> tuple[Session, list[Site]]:
