@@ -74,9 +74,10 @@ class CatalogueFollower:
 
     def show_aside(self) -> None:
         """Tell the viewer which sites have become, or are no longer, a question of their own."""
-        changed = self._queue.drain_aside()
-        if changed:
-            self._view.set_aside(list(changed), list(changed.values()))
+        numbers, aside = self._queue.drain_aside()
+        if numbers.size:
+            ids = [f"{number:016x}" for number in numbers.tolist()]
+            self._view.set_aside(ids, aside.tolist())
 
     def unveil(self, site_ids: Sequence[str]) -> None:
         """Colour sites whose verdict may be seen now."""

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from app.services.judging import SiteDesk
 from app.services.model import QueueRow
 from app.services.queue import Queue, row_of
-from app.services.queue_filter import RowFilter
 from app.services.rendering import SiteLook, desk_for, look_at, reading, unknown_site
 from connectome.errors import InputError
 from proofreading.catalogue import START
@@ -121,11 +120,10 @@ def _wanted(queue: Queue, words: str, sites: Sequence[str], folder: Path) -> lis
     if not sites:
         queue.set_filter(words)
         return [queue.row(index) for index in range(len(queue))]
-    matches = RowFilter(words)
     found = []
     for site_id in sites:
-        row = queue.get(site_id)
-        if row is None or not matches.takes(row):
+        row = queue.matching(site_id, words)
+        if row is None:
             raise unknown_site(site_id, folder)
         found.append(row)
     return found

@@ -3,24 +3,31 @@
 A question is a pair of present roots: sites that name the same pair are shown once, at the
 site that speaks for it best. Improbable ones stay out of sight until they are asked for.
 What a person answered, and the site on the screen, are always shown.
+
+Rows are columns, and every change is made to as many of them at once as come together: a
+million sites open in a second, and what a further one costs does not grow with their number.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.services.model import QueueRow
+from app.services.queue_columns import Rows, code_of, new_table, row_at, values_of
 from app.services.queue_filter import RowFilter
-from app.services.queue_order import Key, RowOrder
+from app.services.queue_order import RowOrder, keys_of
+from app.services.queue_questions import Questions, distinct
 from proofreading.decisions import Answer
+from proofreading.row_index import ABSENT, RowIndex
 from proofreading.sites import Site
 
 __all__ = ["Queue", "Sight", "row_of"]
-
-Pair = tuple[int, int]
 
 
 class Sight(StrEnum):
@@ -35,7 +42,9 @@ class Sight(StrEnum):
     """An edit has made the two segments one."""
 
 
-_ASIDE = (Sight.SAME, Sight.JOINED)
+# Shown rows with an answer have a code, and so a count, of their own.
+_NEW, _SHOWN, _ANSWERED, _LOW, _SAME, _JOINED = range(6)
+_CODES = {Sight.SHOWN: _SHOWN, Sight.LOW: _LOW, Sight.SAME: _SAME, Sight.JOINED: _JOINED}
 
 
 def row_of(site: Site) -> QueueRow:
@@ -52,45 +61,19 @@ def row_of(site: Site) -> QueueRow:
     )
 
 
-def _key(row: QueueRow) -> Key:
-    """Open before answered, questions with an answerable pair first, then by probability."""
-    return (
-        row.answer is not None,
-        row.partner_root is None,
-        row.at_volume_face,
-        -(row.probability if row.probability is not None else -1.0),
-        row.site_id,
-    )
-
-
-def _pair(row: QueueRow) -> Pair | None:
-    """Return the two segments of a row's question; None where it is about one place only."""
-    if row.partner_root is None or row.partner_root == row.root:
-        return None
-    return min(row.root, row.partner_root), max(row.root, row.partner_root)
-
-
-def _standing(row: QueueRow) -> tuple[bool, bool, bool, float, str]:
-    """Rank the sites of one question: answered by a person, answered, then the most probable."""
-    probability = row.probability if row.probability is not None else -1.0
-    return row.answer is None, row.follows, row.at_volume_face, -probability, row.site_id
-
-
 class Queue:
     """Rows in the order of work: most probable open question first, answered ones last."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, QueueRow] = {}
-        self._questions: dict[Pair, dict[str, None]] = {}
-        self._first: dict[Pair, str] = {}
-        self._sights: dict[str, Sight] = {}
-        self._counts: Counter[Sight] = Counter()
-        self._answered: set[str] = set()
+        self._table = new_table()
+        self._index = RowIndex()
+        self._questions = Questions(self._table)
         self._order = RowOrder()
         self._filter = RowFilter("")
+        self._counts = np.zeros(len(_CODES) + 2, np.int64)
         self._limit = 0.0
-        self._focus: str | None = None
-        self._aside: dict[str, bool] = {}
+        self._focus: int | None = None
+        self._untold: list[Rows] = []
         self.veils: Callable[[str], bool] = lambda _site_id: False
         """Tells whether a site's probability is kept from the person for now."""
 
@@ -100,49 +83,61 @@ class Queue:
     @property
     def total(self) -> int:
         """Number of sites, whether shown or not."""
-        return len(self._rows)
+        return len(self._table)
 
     @property
     def questions(self) -> int:
         """Number of questions that are shown without a filter."""
-        return self._counts[Sight.SHOWN]
+        return self.count(Sight.SHOWN)
 
     @property
     def answered(self) -> int:
         """Number of shown questions with an answer."""
-        return len(self._answered)
+        return int(self._counts[_ANSWERED])
 
     def count(self, sight: Sight) -> int:
         """Return how many sites are shown, or not shown for one reason."""
-        return self._counts[sight]
+        answered = self.answered if sight is Sight.SHOWN else 0
+        return int(self._counts[_CODES[sight]]) + answered
 
     def row(self, index: int) -> QueueRow:
         """Return the row at a place in the present order."""
-        row = self._rows[self._order.at(index)]
+        row = row_at(self._table, self._order.at(index))
         return replace(row, probability=None) if self.veils(row.site_id) else row
 
     def get(self, site_id: str) -> QueueRow | None:
         """Return the row of a site, shown or not."""
-        return self._rows.get(site_id)
+        row = self._row(site_id)
+        return None if row == ABSENT else row_at(self._table, row)
 
     def index_of(self, site_id: str) -> int | None:
         """Return the place of a site, None if it is not shown or unknown."""
-        return self._order.place(site_id)
+        return self._order.place(self._row(site_id))
 
     def sites_of(self, pair: Iterable[int]) -> list[str]:
         """Return the sites that ask about two roots, in either order."""
         low, high = sorted(pair)
-        return list(self._questions.get((low, high), ()))
+        return self._ids(self._questions.rows_of(low, high))
 
     def roots(self) -> set[int]:
         """Return every root that a question names."""
-        named = {root for row in self._rows.values() for root in (row.root, row.partner_root)}
-        return {root for root in named if root is not None}
+        named = np.concatenate([self._table["root"], self._table["partner"]])
+        named.sort()
+        keep = np.ones(named.size, np.bool_)
+        keep[1:] = named[1:] != named[:-1]
+        return set(named[keep & (named != 0)].tolist())
 
     def naming(self, roots: Iterable[int]) -> list[str]:
         """Return the sites whose question names one of these roots."""
-        wanted = set(roots)
-        return [r.site_id for r in self._rows.values() if {r.root, r.partner_root} & wanted]
+        wanted = np.fromiter(roots, np.uint64)
+        named = np.isin(self._table["root"], wanted) | np.isin(self._table["partner"], wanted)
+        return self._ids(np.flatnonzero(named).astype(np.int32))
+
+    def matching(self, site_id: str, text: str) -> QueueRow | None:
+        """Return the row of a site, shown or not, if it matches what a filter would say."""
+        row = np.array([self._row(site_id)], np.int32)
+        known = row[0] != ABSENT and RowFilter(text).takes(self._table, row)[0]
+        return row_at(self._table, int(row[0])) if known else None
 
     def set_filter(self, text: str) -> None:
         """Show only rows that match every word: part of an id, a kind, an answer, ``>0.8``.
@@ -150,137 +145,185 @@ class Queue:
         With ``<0.1`` the improbable ones are looked through, too.
         """
         self._filter = RowFilter(text)
-        self._see_all()
+        self._see(self._all())
 
     def hide_below(self, limit: float) -> None:
         """Show no open question that is less probable than this; 0 shows all."""
         if limit != self._limit:
             self._limit = limit
-            self._see_all()
+            self._see(self._all())
 
     def set_focus(self, site_id: str | None) -> None:
         """Show this site whatever it is, as long as it is on the screen."""
-        before, self._focus = self._focus, site_id
-        for each in {before, site_id}:
-            if each in self._rows:
-                self._see(self._rows[each])
+        before, self._focus = self._focus, None if site_id is None else int(site_id, 16)
+        rows = [self._index.row(n) for n in {before, self._focus} if n is not None]
+        self._see(np.array([row for row in rows if row != ABSENT], np.int32))
 
     def add(self, rows: Iterable[QueueRow]) -> None:
         """Add or replace rows."""
-        for row in rows:
-            self._put(row)
+        latest = {row.site_id: row for row in rows}
+        if latest:
+            self.add_columns(values_of(list(latest.values())))
+
+    def add_columns(self, values: Mapping[str, NDArray[Any]]) -> None:
+        """Add or replace rows whose numbers are all different, given as columns."""
+        known = self._index.rows(values["number"])
+        new, old = known == ABSENT, known[known != ABSENT]
+        fresh = {name: column[new] for name, column in values.items()}
+        added = self._table.extend(int(new.sum()), fresh | {"question": ABSENT, "next": ABSENT})
+        self._index.add(fresh["number"], added)
+        left = self._questions.leave(old)
+        for name, column in values.items():
+            self._table[name][old] = column[~new]
+        rows = np.concatenate([old, added])
+        self._questions.enter(rows)
+        self._changed(rows, left)
 
     def set_score(self, site_id: str, probability: float | None, *, failed: bool) -> None:
         """Note the newest score of a site."""
-        row = self._rows.get(site_id)
-        if row is not None:
-            self._put(replace(row, probability=probability, failed=failed))
+        chance = float("nan") if probability is None else probability
+        numbers = np.array([int(site_id, 16)], np.uint64)
+        self.set_scores(numbers, np.array([chance]), np.array([failed]))
+
+    def set_scores(
+        self,
+        numbers: NDArray[np.uint64],
+        probabilities: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+    ) -> None:
+        """Note the newest scores of different sites; NaN where there is no probability."""
+        rows = self._index.rows(numbers)
+        known = rows != ABSENT
+        rows = rows[known]
+        self._table["probability"][rows] = probabilities[known]
+        self._table["failed"][rows] = failed[known]
+        self._changed(rows)
 
     def set_pair(self, site_id: str, root: int, partner_root: int | None) -> None:
         """Note which two segments a site asks about now."""
-        row = self._rows.get(site_id)
-        if row is not None and (row.root, row.partner_root) != (root, partner_root):
-            self._put(replace(row, root=root, partner_root=partner_root))
+        numbers = np.array([int(site_id, 16)], np.uint64)
+        partner = np.array([partner_root or 0], np.uint64)
+        self.set_pairs(numbers, np.array([root], np.uint64), partner)
+
+    def set_pairs(
+        self,
+        numbers: NDArray[np.uint64],
+        roots: NDArray[np.uint64],
+        partners: NDArray[np.uint64],
+    ) -> None:
+        """Note which segments different sites ask about now; 0 for no partner."""
+        rows = self._index.rows(numbers)
+        known = np.flatnonzero(rows != ABSENT)
+        rows, roots, partners = rows[known], roots[known], partners[known]
+        other = (self._table["root"][rows] != roots) | (self._table["partner"][rows] != partners)
+        rows, roots, partners = rows[other], roots[other], partners[other]
+        left = self._questions.leave(rows)
+        self._table["root"][rows], self._table["partner"][rows] = roots, partners
+        self._questions.enter(rows)
+        self._changed(rows, left)
 
     def set_answer(self, site_id: str, answer: Answer | None, *, follows: bool = False) -> None:
         """Note the present answer of a site; `follows` if it was given at another one."""
-        row = self._rows.get(site_id)
-        if row is not None and (row.answer, row.follows) != (answer, follows):
-            self._put(replace(row, answer=answer, follows=follows))
+        row = self._row(site_id)
+        if row != ABSENT:
+            self._table["answer"][row] = code_of(answer)
+            self._table["follows"][row] = follows
+            self._changed(np.array([row], np.int32))
 
-    def drain_aside(self) -> dict[str, bool]:
-        """Return which sites began (True) or ceased to be set aside since the last call.
+    def drain_aside(self) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+        """Return which sites are set aside, or are no longer, since the last call.
 
         Set aside are those that ask nothing of their own: the same as another, or joined.
+
+        Returns
+        -------
+        numbers : ndarray of uint64
+            The sites' ids as numbers.
+        aside : ndarray of bool
+            Whether each of them is set aside now.
         """
-        drained, self._aside = self._aside, {}
-        return drained
+        rows = distinct(np.concatenate([np.empty(0, np.int32), *self._untold]))
+        self._untold = []
+        aside = self._table["sight"][rows] >= _SAME
+        changed = aside != self._table["aside"][rows]
+        rows, aside = rows[changed], aside[changed]
+        self._table["aside"][rows] = aside
+        return self._table["number"][rows], aside
 
     def next_open(self, after: str | None, count: int = 1) -> list[str]:
         """Return up to ``count`` open sites that follow one in the order, without wrapping."""
-        place = self._order.place(after)
-        if place is None or (after is not None and self._rows[after].answer is not None):
+        row = ABSENT if after is None else self._row(after)
+        place = self._order.place(row)
+        if place is None or self._table["answer"][row] != 0:
             place = -1  # An answered site has moved to the end; what follows it starts anew.
-        found: list[str] = []
-        for index in range(place + 1, len(self._order)):
-            row = self.row(index)
-            if row.answer is not None or len(found) == count:
-                break  # Answered ones come last.
-            found.append(row.site_id)
-        return found
+        rows = self._order.between(place + 1, place + 1 + count)
+        answered = np.flatnonzero(self._table["answer"][rows] != 0)
+        # Answered ones come last.
+        return self._ids(rows[: answered[0]] if answered.size else rows)
 
     def neighbour(self, site_id: str | None, step: int) -> str | None:
         """Return the site one row up or down, None at the ends."""
-        if not len(self._order):
-            return None
-        place = self._order.place(site_id)
+        place = None if site_id is None else self.index_of(site_id)
         target = 0 if place is None else place + step
-        return self._order.at(target) if 0 <= target < len(self._order) else None
+        if not 0 <= target < len(self._order):
+            return None
+        return self._ids(self._order.between(target, target + 1))[0]
 
-    # ---- one row -------------------------------------------------------------------
+    # ---- inside --------------------------------------------------------------------
 
-    def _put(self, row: QueueRow) -> None:
-        old = self._rows.get(row.site_id)
-        before, after = _pair(old) if old is not None else None, _pair(row)
-        self._rows[row.site_id] = row
-        if before is not None and before != after:
-            self._leave(row.site_id, before)
-        if after is None:
-            self._see(row)
-        else:
-            self._questions.setdefault(after, {})[row.site_id] = None
-            self._see_question(after, row)
+    def _row(self, site_id: str) -> int:
+        return self._index.row(int(site_id, 16))
 
-    def _leave(self, site_id: str, pair: Pair) -> None:
-        sites = self._questions[pair]
-        del sites[site_id]
-        if sites:
-            self._see_question(pair, self._rows[next(iter(sites))])
-        else:
-            del self._questions[pair], self._first[pair]
+    def _all(self) -> Rows:
+        return np.arange(len(self._table), dtype=np.int32)
 
-    def _see_question(self, pair: Pair, changed: QueueRow) -> None:
-        sites = self._questions[pair]
-        before = self._first.get(pair)
-        first = min(sites, key=lambda each: _standing(self._rows[each]))
-        self._first[pair] = first
-        for site_id in {before, first, changed.site_id}:
-            if site_id is not None and site_id in sites:
-                self._see(self._rows[site_id])
+    def _ids(self, rows: Rows) -> list[str]:
+        return [f"{number:016x}" for number in self._table["number"][rows].tolist()]
 
-    def _see_all(self) -> None:
-        self._order.clear()
-        for row in self._rows.values():
-            self._see(row)
+    def _changed(self, rows: Rows, left: NDArray[np.int32] | None = None) -> None:
+        """Work out again who stands for each question that was touched, and what is shown."""
+        if rows.size:
+            standing = self._questions.rank(rows, rows[:0] if left is None else left)
+            self._see(distinct(np.concatenate([rows, standing])))
 
-    def _see(self, row: QueueRow) -> None:
-        """Work out whether a row is shown, and where."""
-        sight, site_id = self._sight(row), row.site_id
-        before = self._sights.get(site_id)
-        if before is not None:
-            self._counts[before] -= 1
-        self._counts[sight] += 1
-        self._sights[site_id] = sight
-        if (before in _ASIDE) != (sight in _ASIDE):
-            self._aside[site_id] = sight in _ASIDE
-        shown = sight is Sight.SHOWN
-        if shown and row.answer is not None:
-            self._answered.add(site_id)
-        else:
-            self._answered.discard(site_id)
-        sought = shown or (sight is Sight.LOW and self._filter.looks_low)
-        listed = sought and self._filter.takes(row)
-        self._order.put(site_id, _key(row) if listed else None)
+    def _see(self, rows: Rows) -> None:
+        """Work out whether rows, all different, are shown, and where."""
+        if not rows.size:
+            return
+        table = self._table
+        sights, answered = self._sights(rows), table["answer"][rows] != 0
+        counted = np.where((sights == _SHOWN) & answered, _ANSWERED, sights)
+        was = table["sight"][rows]
+        self._counts += np.bincount(counted, minlength=self._counts.size)
+        self._counts -= np.bincount(was, minlength=self._counts.size)
+        self._counts[_NEW] = 0
+        table["sight"][rows] = counted
+        self._untold.append(rows[(sights >= _SAME) != table["aside"][rows]])
+        sought = sights == _SHOWN
+        if self._filter.looks_low:
+            sought |= sights == _LOW
+        listed = sought & self._filter.takes(table, rows)
+        self._order.put(rows, self._keys(rows), listed)
 
-    def _sight(self, row: QueueRow) -> Sight:
-        own_answer = row.answer is not None and not row.follows
-        if row.site_id == self._focus or own_answer:
-            return Sight.SHOWN
-        pair = _pair(row)
-        if pair is None:
-            if row.partner_root is not None:
-                return Sight.JOINED
-        elif self._first[pair] != row.site_id:
-            return Sight.SAME
-        low = row.probability is not None and row.probability < self._limit
-        return Sight.LOW if low and not row.failed and row.answer is None else Sight.SHOWN
+    def _keys(self, rows: Rows) -> NDArray[np.uint64]:
+        """Open before answered, then questions with an answerable pair, then by probability."""
+        table = self._table
+        groups = (table["answer"][rows] != 0).astype(np.uint8) << 2
+        groups |= (table["partner"][rows] == 0).astype(np.uint8) << 1
+        groups |= table["face"][rows]
+        return keys_of(groups, table["probability"][rows], rows)
+
+    def _sights(self, rows: Rows) -> NDArray[np.uint8]:
+        table = self._table
+        answered = table["answer"][rows] != 0
+        partners, probabilities = table["partner"][rows], table["probability"][rows]
+        joined = (partners != 0) & (partners == table["root"][rows])
+        same = (table["question"][rows] != ABSENT) & ~self._questions.is_first(rows)
+        low = (probabilities < self._limit) & ~table["failed"][rows] & ~answered
+        own = answered & ~table["follows"][rows]
+        if self._focus is not None:
+            own |= table["number"][rows] == np.uint64(self._focus)
+        sights: NDArray[np.uint8] = np.select(
+            [own, joined, same, low], [_SHOWN, _JOINED, _SAME, _LOW], _SHOWN
+        ).astype(np.uint8)
+        return sights

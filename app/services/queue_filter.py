@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from app.services.model import QueueRow
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.services.queue_columns import ANSWERS, KINDS, Rows
+from proofreading.columns import Columns
 
 __all__ = ["RowFilter"]
+
+_HEX = set("0123456789abcdef")
+_HEX_DIGITS, _DECIMAL_DIGITS = 16, 20
+
+Mask = NDArray[np.bool_]
 
 
 class RowFilter:
@@ -24,22 +35,64 @@ class RowFilter:
         """Whether improbable rows are asked for in so many words."""
         return any(word[0] == "<" for word in self._words)
 
-    def takes(self, row: QueueRow) -> bool:
-        """Tell whether a row matches."""
-        return all(_matches(row, word) for word in self._words)
+    def takes(self, table: Columns, rows: Rows) -> Mask:
+        """Tell of each row whether it matches."""
+        matching = np.ones(rows.size, np.bool_)
+        for word in self._words:
+            matching &= _matches(table, rows, word)
+        return matching
 
 
-def _matches(row: QueueRow, word: str) -> bool:
+def _matches(table: Columns, rows: Rows, word: str) -> Mask:
     if word[0] in "<>":
-        try:
-            limit = float(word[1:])
-        except ValueError:
-            return True  # A number that is still being typed hides nothing.
-        if row.probability is None:
-            return False
-        return row.probability > limit if word[0] == ">" else row.probability < limit
-    words = [row.kind.value, row.site_id, str(row.root), str(row.partner_root or "")]
-    words.append(row.answer.value if row.answer is not None else "open")
-    if row.failed:
-        words.append("failed")
-    return any(word in candidate for candidate in words)
+        return _compares(table["probability"][rows], word)
+    found: Mask = _named(KINDS, word)[table["kind"][rows]]
+    answers = ["open" if answer is None else answer for answer in ANSWERS]
+    found |= _named(answers, word)[table["answer"][rows]]
+    if word in "failed":
+        found |= table["failed"][rows]
+    if len(word) <= _HEX_DIGITS and set(word) <= _HEX:
+        found |= _in_hex(table["number"][rows], word)
+    if word.isdecimal() and len(word) <= _DECIMAL_DIGITS:
+        for column in ("root", "partner"):
+            found |= _in_decimal(table[column][rows], word)
+    return found
+
+
+def _compares(probabilities: NDArray[np.float64], word: str) -> Mask:
+    try:
+        limit = float(word[1:])
+    except ValueError:
+        return np.ones(probabilities.size, np.bool_)  # Still being typed: it hides nothing.
+    # NaN, where there is no probability, is neither above nor below.
+    return probabilities > limit if word[0] == ">" else probabilities < limit
+
+
+def _named(names: Iterable[str], word: str) -> Mask:
+    return np.array([word in name for name in names], np.bool_)
+
+
+def _in_hex(numbers: NDArray[np.uint64], word: str) -> Mask:
+    """Tell where 16 hexadecimal digits contain these."""
+    wanted, mask = np.uint64(int(word, 16)), np.uint64(16 ** len(word) - 1)
+    found = np.zeros(numbers.size, np.bool_)
+    for place in range(_HEX_DIGITS - len(word) + 1):
+        found |= (numbers >> np.uint64(4 * place)) & mask == wanted
+    return found
+
+
+def _in_decimal(numbers: NDArray[np.uint64], word: str) -> Mask:
+    """Tell where the decimal digits of a number, other than 0, contain these."""
+    if int(word) >= 2**64:
+        return np.zeros(numbers.size, np.bool_)
+    wanted, digits = np.uint64(int(word)), len(word)
+    if digits == _DECIMAL_DIGITS:
+        found: Mask = numbers == wanted
+        return found
+    found = np.zeros(numbers.size, np.bool_)
+    least, beyond = np.uint64(10 ** (digits - 1)), np.uint64(10**digits)
+    for place in range(_DECIMAL_DIGITS - digits + 1):
+        tail = numbers // np.uint64(10**place)
+        # What is shorter than the word has no such digits, whatever its value.
+        found |= (tail >= least) & (tail - tail // beyond * beyond == wanted)
+    return found
