@@ -32,6 +32,8 @@ __all__ = [
 
 LAYOUTS = frozenset({"xy", "yz", "xz", "xy-3d", "yz-3d", "xz-3d", "4panel", "4panel-alt", "3d"})
 
+_PARTS = ("proofdesk.js", "after.js")
+
 Quaternion = tuple[float, float, float, float]
 """A rotation (x, y, z, w) that takes the camera's axes (right, down, forward) to xyz."""
 
@@ -54,18 +56,19 @@ def call(command: str, parameters: Mapping[str, object]) -> str:
 
 
 def install(*, base: str, layers: Mapping[str, str], imagery_url: str) -> str:
-    """Return ``proofdesk.js`` followed by its start.
+    """Return the page's half of this package followed by its start.
 
     Parameters
     ----------
     base : str
         Path of the site source on Neuroglancer's own server.
     layers : mapping
-        Names of the layers: ``sites``, ``segmentation`` and ``imageryLayer``.
+        Names of the layers: ``sites``, ``segmentation``, ``imageryLayer``, ``marks``, ``after``.
     imagery_url : str
         URL of the imagery, whose cache is kept when the segmentation is refreshed.
     """
-    source = files("ngplugin").joinpath("js/proofdesk.js").read_text(encoding="utf-8")
+    folder = files("ngplugin").joinpath("js")
+    source = "\n".join(folder.joinpath(name).read_text(encoding="utf-8") for name in _PARTS)
     config = {"base": base, "imagery": imagery_url, "style": PAGE_STYLE, **layers}
     return f"{source}\nwindow.proofdesk.start({literal(config)});"
 

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import tornado.web
 from neuroglancer import server as neuroglancer_server
 
+from ngplugin.after import AFTER, AfterSource
 from ngplugin.grid import CellKey
 from ngplugin.store import ANSWER_CODES, KIND_CODES, SiteStore
 
@@ -48,6 +49,7 @@ class SiteSource:
     ) -> None:
         self.store = store
         self.name = secrets.token_hex(12)
+        self.after = AfterSource(store.bounds, store.voxel_nm)
         self.requests: Counter[str] = Counter()
         self._on_report = on_report
 
@@ -82,6 +84,8 @@ class SiteSource:
         if path == "info":
             self.requests["info"] += 1
             return json.dumps(self.info()).encode(), "application/json"
+        if path.startswith(f"{AFTER}/"):
+            return self.after.answer(path.removeprefix(f"{AFTER}/"))
         body = self._cell(path) if path.startswith("spatial") else self._numbered(path)
         return None if body is None else (body, "application/octet-stream")
 

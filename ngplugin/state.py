@@ -9,6 +9,8 @@ import neuroglancer
 
 from connectome.datastack import ViewerSources
 from connectome.space import BoxNm, PointNm
+from ngplugin.after import AFTER
+from ngplugin.points import MARK_SHADER, MARKS
 from ngplugin.style import EM_SHADER, SITE_SHADER
 
 __all__ = ["IMAGERY", "SEGMENTATION", "SITES", "initial_state", "prefetch_states", "view_of"]
@@ -41,7 +43,22 @@ def initial_state(
         source=sites_url,
         shader=SITE_SHADER,
     )
+    _add_cut(state, f"{sites_url}/{AFTER}")
     return state
+
+
+def _add_cut(state: Any, after_url: str) -> None:
+    """Add what is hidden until something is cut: what that would leave, and its points."""
+    state.layers[AFTER] = neuroglancer.SegmentationLayer(
+        source=after_url, selected_alpha=0.45, hide_segment_zero=True, ignore_null_visible_set=False
+    )
+    state.layers[MARKS] = neuroglancer.LocalAnnotationLayer(
+        dimensions=state.dimensions,
+        annotation_properties=[neuroglancer.AnnotationPropertySpec(id="side", type="uint8")],
+        shader=MARK_SHADER,
+    )
+    for name in (AFTER, MARKS):
+        state.layers[name].visible = False
 
 
 def prefetch_states(

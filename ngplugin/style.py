@@ -22,6 +22,7 @@ __all__ = [
     "EM_SHADER",
     "PAGE_STYLE",
     "SITE_SHADER",
+    "hex_vec3",
     "probability_color",
 ]
 
@@ -52,7 +53,8 @@ def _vec3(color: tuple[float, float, float]) -> str:
     return "vec3({:.3f}, {:.3f}, {:.3f})".format(*color)
 
 
-def _hex_vec3(color: str) -> str:
+def hex_vec3(color: str) -> str:
+    """Return a ``#rrggbb`` colour as the shader writes it."""
     red, green, blue = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
     return _vec3((red, green, blue))
 
@@ -86,8 +88,8 @@ void main() {{
   bool aside = (flags & 4) != 0;
   bool low = answer == 0 && p >= 0.0 && p < least;
   if (!current && (aside || low || (done && !decided))) discard;
-  vec3 fill = p < 0.0 ? {_hex_vec3(COLOR_UNJUDGED)} : scale(p);
-  vec3 edge = failed ? {_hex_vec3(COLOR_FAILED)} : vec3(0.04, 0.05, 0.07);
+  vec3 fill = p < 0.0 ? {hex_vec3(COLOR_UNJUDGED)} : scale(p);
+  vec3 edge = failed ? {hex_vec3(COLOR_FAILED)} : vec3(0.04, 0.05, 0.07);
   float alpha = done && !current ? 0.35 : 0.95;
   // What is likely stands out; what nobody has judged yet steps back.
   bool waits = p < 0.0 && !failed && !current;

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.services.questions import task_of
+from connectome.graph import SplitRequest
 from connectome.space import PointNm
 from proofreading.decisions import Answer, Decider, Decision
 from proofreading.export.merges import asks_for_merge, merge_edit
+from proofreading.export.splits import split_edit
 from proofreading.ledger.events import DecisionMade, EditQueued, Event
 from proofreading.session_lock import person
 from proofreading.sites import Partner, Site
 from proofreading.verdicts import Verdict
 
-__all__ = ["Answering", "events_of"]
+__all__ = ["Answering", "cut_event", "events_of"]
 
 
 def events_of(
@@ -27,6 +29,17 @@ def events_of(
     if asks_for_merge(decision):
         events.append(EditQueued(merge_edit(decision, site, seen_roots=seen_roots)))
     return events
+
+
+def cut_event(decision: Decision, request: SplitRequest, seen_root: int) -> EditQueued:
+    """Return the event that queues the cut which a person has seen and accepted.
+
+    Raises
+    ------
+    InputError
+        If the decision asks for no cut, or its points do not make one.
+    """
+    return EditQueued(split_edit(decision, request.sources, request.sinks, seen_root=seen_root))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from app.services.answering import Answering
+from app.services.answering import Answering, cut_event
 from app.services.model import LastAnswer
 from proofreading.decisions import Answer, Decision
 from proofreading.ledger.events import DecisionMade
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.services.place import Place
     from app.services.queue import Queue
     from app.services.site_pairs import SitePairs
+    from app.services.splitting_bench import CutOutcome
     from ngplugin.viewer import SiteViewer
     from proofreading.session import Session
 
@@ -45,9 +46,18 @@ class Answers:
         self._answering = Answering()
 
     def give(
-        self, place: Place, answer: Answer, reason: str, *, verdict_visible: bool = True
+        self,
+        place: Place,
+        answer: Answer,
+        reason: str,
+        *,
+        verdict_visible: bool = True,
+        cut: CutOutcome | None = None,
     ) -> Decision | None:
-        """Record an answer to the question on the screen, and on its twins; return it."""
+        """Record an answer to the question on the screen, and on its twins; return it.
+
+        With a cut that was previewed, an acceptance queues it.
+        """
         site, tracker = place.site, place.tracker
         if site is None:
             return None
@@ -60,11 +70,13 @@ class Answers:
             verdict_visible=verdict_visible,
             reason=reason,
             point_nm=site.point_nm if answer is Answer.LATER else None,
-            view=self._viewer.view_state(),
+            view={**self._viewer.view_state(), **(cut.view if cut is not None else {})},
             seen_roots=place.seen_pair(),
         )
         made = events[0]
         assert isinstance(made, DecisionMade)
+        if cut is not None and cut.request is not None:
+            events.append(cut_event(made.decision, cut.request, cut.root))
         pair = place.seen_pair() if place.asks_about_a_pair() else None
         twins = self._twins(made.decision, pair)
         self._session.ledger.append_all([*events, *twins])

@@ -12,6 +12,7 @@ from proofreading.verdicts import FailedVerdict, Verdict
 
 if TYPE_CHECKING:
     from app.services.language import LanguageStatus
+    from app.services.splitting_model import CutView
     from rendering.pictures import SitePictures
 
 __all__ = [
@@ -343,3 +344,4 @@ class Snapshot:
     hidden: Hidden = Hidden()
     learned: str = ""
     language: LanguageStatus | None = None
+    cut: CutView | None = None

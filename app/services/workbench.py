@@ -38,6 +38,8 @@ from app.services.quality import Quality
 from app.services.queue import Queue, Sight
 from app.services.root_watch import RootWatch
 from app.services.site_pairs import SitePairs
+from app.services.splitting_bench import CutBench
+from app.services.splitting_model import CutSide
 from app.services.summary import outbox_of, queue_phase, queue_text, used_up_roots
 from app.services.undoing import Undoing
 from app.services.worker.messages import (
@@ -135,6 +137,9 @@ class Workbench:
         self._language = LanguageDesk(self.session.folder, opened.models, self._workers.to_judge)
         self._roots = RootWatch(self.queue, self._pairs, self._workers.to_detector)
         self._place = Place(self.session, self.queue, self.viewer, self._workers.to_judge, clock)
+        self.cutting = CutBench(
+            self.session, self._datastack, self.viewer, self._place, post, self._changed
+        )
         self._learning = LearningDesk(self.session, self._workers.to_judge)
         self._answers = Answers(self.session, self.queue, self.viewer, self._pairs)
         self._desk = ExportDesk(self.session, self._datastack, self._post)
@@ -167,7 +172,7 @@ class Workbench:
         if self._closed:
             return
         self._closed = True
-        for part in (self._workers, self._desk, self.viewer, self.quality):
+        for part in (self._workers, self._desk, self.cutting, self.viewer, self.quality):
             part.close()
         self.session.close()
         self._datastack.close()
@@ -205,7 +210,14 @@ class Workbench:
         upcoming = self.queue.next_open(site.id)
         hidden = self.quality.hides(site.id)
         current = self.snapshot().current
-        made = self._answers.give(self._place, answer, reason, verdict_visible=not hidden)
+        made = self._answers.give(
+            self._place,
+            answer,
+            reason,
+            verdict_visible=not hidden,
+            cut=self.cutting.outcome(answer),
+        )
+        self.cutting.leave()
         if made is not None:
             self._measured(made, current.pictures if current is not None else None)
         self._learning.decided()
@@ -224,6 +236,26 @@ class Workbench:
         self._follower.unveil(settled)
         if suggestion and self._suggests_breaks:
             self.notify(Level.INFO, suggestion)
+
+    def put_point(self, side: CutSide) -> None:
+        """Put a point of a cut where the mouse is."""
+        self._told(self.cutting.point(side))
+
+    def preview_cut(self) -> None:
+        """Show what the cut between the points would do."""
+        self._told(self.cutting.preview())
+
+    def make_cut(self) -> None:
+        """Accept the cut that was previewed; it waits for the export like every edit."""
+        if not self.cutting.active:
+            self._told(self.cutting.preview())
+        elif self.cutting.may_cut():
+            self.answer(Answer.ACCEPT)
+
+    def _told(self, trouble: str) -> None:
+        if trouble:
+            self.notify(Level.INFO, trouble)
+        self._changed()
 
     def suggest_breaks(self, *, wanted: bool) -> None:
         """Say it once when a person has answered for long, or never."""
@@ -399,6 +431,7 @@ class Workbench:
             ),
             learned=self._learning.learned.words,
             language=self._language.status,
+            cut=self.cutting.view(),
         )
 
     # ---- what the others say -----------------------------------------------------------
@@ -536,6 +569,7 @@ class Workbench:
 
     def _changed(self) -> None:
         if not self._closed:
+            self.cutting.follow()
             for listener in list(self._listeners):
                 listener()
 

@@ -393,5 +393,10 @@
     setContrast,
     ignoreRepeats,
   };
-  window.proofdesk = { start, run, selfCheck, counts, settled: false };
+  // More commands, from another file; they get what they need of this one.
+  function extend(make) {
+    Object.assign(commands, make({ config: () => config, layer, report, whenThere, packedColor }));
+  }
+
+  window.proofdesk = { start, run, extend, selfCheck, counts, settled: false };
 })();

@@ -1,0 +1,207 @@
+"""What a cut asks of the datastack: supervoxels under points and previews, never on the window.
+
+Everything runs on one thread of its own, one thing at a time; results are posted to the
+owner's thread.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.services.splitting_picture import CutPicture, cut_picture
+from app.services.workers import Post
+from connectome.datastack import present_roots
+from connectome.errors import (
+    EditRejectedError,
+    EditUnknownError,
+    OfflineError,
+    OutsideVolumeError,
+    ProofdeskError,
+)
+from connectome.graph import GraphPoint, SplitPreview, SplitRequest
+from connectome.space import BoxNm, PointNm
+
+if TYPE_CHECKING:
+    from connectome.datastack import Datastack
+
+__all__ = ["CutDesk", "Previewed", "Resolved"]
+
+REACH_NM = 250.0
+"""How far from the object a point may lie; a click on a mesh is off by a voxel or two."""
+CLOSE_SECONDS = 5.0
+
+_STALE = "Somebody edited this object since it was shown; it is shown anew."
+_OUTSIDE = "That point lies outside the volume."
+_FLAT = "This segmentation takes no edits, so nothing can be cut."
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The supervoxel of the object nearest to a point, or why there is none."""
+
+    point: GraphPoint | None
+    trouble: str = ""
+    stale: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Previewed:
+    """What a cut would do, or why it would not.
+
+    Parameters
+    ----------
+    legal : bool
+        Whether the cut would take the points apart.
+    shown : CutPicture or None
+        What to show of it; None where only the picture could not be made.
+    trouble, remedy : str
+        What is wrong, as one sentence each.
+    stale : bool
+        Whether the object is no longer the one that was shown.
+    """
+
+    legal: bool
+    shown: CutPicture | None = None
+    trouble: str = ""
+    remedy: str = ""
+    stale: bool = False
+
+
+class CutDesk:
+    """Answers questions about cuts in the background.
+
+    Parameters
+    ----------
+    datastack : Datastack
+        Where supervoxels, surfaces and previews come from.
+    post : callable
+        Runs a callable on the owner's thread.
+    """
+
+    def __init__(self, datastack: Datastack, post: Post) -> None:
+        self._datastack = datastack
+        self._post = post
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def resolve(self, root: int, point_nm: PointNm, done: Callable[[Resolved], None]) -> None:
+        """Find the supervoxel of an object at or next to a point."""
+
+        def work() -> None:
+            found = self._resolved(root, point_nm)
+            self._post(lambda: done(found))
+
+        self._do(work)
+
+    def preview(self, root: int, request: SplitRequest, done: Callable[[Previewed], None]) -> None:
+        """Find out what a cut of an object would do; reads only."""
+
+        def work() -> None:
+            found = self._previewed(root, request)
+            self._post(lambda: done(found))
+
+        self._do(work)
+
+    def close(self) -> None:
+        """Answer nothing any more, and wait for what is being read."""
+        self._closed.set()
+        self._work.put(None)
+        if self._thread is not None:
+            self._thread.join(CLOSE_SECONDS)
+
+    def _do(self, work: Callable[[], None]) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="proofdesk-cut", daemon=True)
+            self._thread.start()
+        self._work.put(work)
+
+    def _run(self) -> None:
+        while (work := self._work.get()) is not None and not self._closed.is_set():
+            work()
+
+    def _resolved(self, root: int, point_nm: PointNm) -> Resolved:
+        try:
+            if self._datastack.graph is None:
+                return Resolved(None, _FLAT)
+            found = _nearest(self._datastack, root, point_nm)
+            if found is None and not _is_latest(self._datastack, root):
+                return Resolved(None, _STALE, stale=True)
+        except OutsideVolumeError:
+            return Resolved(None, _OUTSIDE)
+        except ProofdeskError as error:
+            return Resolved(None, _without_network(error))
+        if found is None:
+            text = f"Nothing of this object lies within {REACH_NM:.0f} nm of that point."
+            return Resolved(None, text)
+        return Resolved(found)
+
+    def _previewed(self, root: int, request: SplitRequest) -> Previewed:
+        try:
+            graph = self._datastack.graph
+            if graph is None:
+                return Previewed(legal=False, trouble=_FLAT)
+            points = [*request.sources, *request.sinks]
+            roots = set(present_roots(self._datastack, [p.supervoxel for p in points]))
+            if roots != {root}:
+                return Previewed(legal=False, trouble=_STALE, stale=True)
+            preview = graph.preview_split(request)
+        except EditRejectedError as error:
+            return Previewed(legal=False, trouble=error.message, remedy=_MOVE)
+        except EditUnknownError as error:
+            # A preview changes nothing: without an answer it is a read that failed.
+            return Previewed(legal=False, trouble=error.message, remedy="Press P again.")
+        except ProofdeskError as error:
+            return Previewed(legal=False, trouble=_without_network(error), remedy=error.hint)
+        if preview.illegal:
+            return Previewed(legal=False, trouble=_HOLDS, remedy=_MOVE)
+        return self._drawn(root, request, preview)
+
+    def _drawn(self, root: int, request: SplitRequest, preview: SplitPreview) -> Previewed:
+        points = [point.position_nm for point in (*request.sources, *request.sinks)]
+        try:
+            return Previewed(legal=True, shown=cut_picture(self._datastack, root, points, preview))
+        except ProofdeskError as error:
+            return Previewed(
+                legal=True, trouble=f"The cut is possible, but not drawn: {error.message}"
+            )
+
+
+_HOLDS = "This cut would not separate the points: the object still holds together."
+_MOVE = "Move the points, or add more on either side, and press P again."
+
+
+def _without_network(error: ProofdeskError) -> str:
+    if isinstance(error, OfflineError):
+        return "No connection: the points stay, and the preview can be asked for later."
+    return error.message
+
+
+def _is_latest(datastack: Datastack, root: int) -> bool:
+    graph = datastack.graph
+    return graph is None or bool(graph.is_latest(np.array([root], np.uint64))[0])
+
+
+def _nearest(datastack: Datastack, root: int, point_nm: PointNm) -> GraphPoint | None:
+    """Return the point itself if it lies in the object, else the object's nearest voxel."""
+    cutout = datastack.segmentation.read_supervoxels(BoxNm.around(point_nm, REACH_NM))
+    ids = np.unique(cutout.data)
+    roots = np.array(present_roots(datastack, ids.tolist()), np.uint64)
+    mine = np.isin(cutout.data, ids[(roots == np.uint64(root)) & (ids != 0)])
+    voxels = np.argwhere(mine)
+    if not len(voxels):
+        return None
+    voxel = np.asarray(cutout.scale.voxel_nm)
+    centers = (voxels[:, ::-1] + 0.5 + np.asarray(cutout.first_voxel)) * voxel
+    distance = np.linalg.norm(centers - np.asarray(point_nm), axis=1)
+    best = int(distance.argmin())
+    if distance[best] > REACH_NM:
+        return None
+    x, y, z = centers[best].tolist()
+    return GraphPoint(int(cutout.data[tuple(voxels[best])]), (x, y, z))
