@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from connectome.space import PointNm
 from proofreading.decisions import Answer
 from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Verdict
@@ -70,6 +71,7 @@ class QueueRow:
     """One line of the queue; its roots are those of now.
 
     `follows` tells that the answer was given at another site with the same question.
+    `value` is the area in nm² that the question is about: of the contact, or of the neurite.
     """
 
     site_id: str
@@ -81,6 +83,8 @@ class QueueRow:
     failed: bool
     at_volume_face: bool
     follows: bool = False
+    value: float = 0.0
+    point_nm: PointNm = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ million sites open in a second, and what a further one costs does not grow with 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any
@@ -21,11 +22,13 @@ from numpy.typing import NDArray
 from app.services.model import QueueRow
 from app.services.queue_columns import Rows, code_of, new_table, row_at, values_of
 from app.services.queue_filter import RowFilter
-from app.services.queue_order import RowOrder, keys_of
+from app.services.queue_order import RowOrder, beside, keys_of
 from app.services.queue_questions import Questions, distinct
+from app.services.queue_view import LANES, QueueOrder, QueueView, lanes_of, walk_along, worth_of
 from proofreading.decisions import Answer
 from proofreading.row_index import ABSENT, RowIndex
 from proofreading.sites import Site
+from proofreading.triage import Lane
 
 __all__ = ["Queue", "Sight", "row_of"]
 
@@ -44,6 +47,10 @@ class Sight(StrEnum):
 
 # Shown rows with an answer have a code, and so a count, of their own.
 _NEW, _SHOWN, _ANSWERED, _LOW, _SAME, _JOINED = range(6)
+_NEW_ROW = {"question": ABSENT, "next": ABSENT, "spread": np.nan}
+_AUTOMATIC = 1 + LANES.index(Lane.AUTOMATIC)
+_BY_PLACE = (QueueOrder.NEAR, QueueOrder.NEURON, QueueOrder.RANDOM)
+"""Orders in which what a site is counts for nothing."""
 _CODES = {Sight.SHOWN: _SHOWN, Sight.LOW: _LOW, Sight.SAME: _SAME, Sight.JOINED: _JOINED}
 
 
@@ -58,6 +65,8 @@ def row_of(site: Site) -> QueueRow:
         answer=None,
         failed=False,
         at_volume_face=site.at_volume_face,
+        value=site.partners[0].contact_area_nm2 if site.partners else math.pi * site.radius_nm**2,
+        point_nm=site.point_nm,
     )
 
 
@@ -71,6 +80,8 @@ class Queue:
         self._order = RowOrder()
         self._filter = RowFilter("")
         self._counts = np.zeros(len(_CODES) + 2, np.int64)
+        self._in_lane = np.zeros(len(LANES) + 1, np.int64)
+        self.view = QueueView()
         self._limit = 0.0
         self._focus: int | None = None
         self._untold: list[Rows] = []
@@ -94,6 +105,68 @@ class Queue:
     def answered(self) -> int:
         """Number of shown questions with an answer."""
         return int(self._counts[_ANSWERED])
+
+    def in_lane(self, lane: Lane) -> int:
+        """Return how many open questions are in a lane."""
+        return int(self._in_lane[1 + LANES.index(lane)])
+
+    def show_view(self, view: QueueView) -> None:
+        """Look through these sites in this order."""
+        if view == self.view:
+            return
+        self.view = view
+        if view.order is QueueOrder.NEURON and view.along is not None:
+            rows, steps = walk_along(self._table, view.along, view.near_nm)
+            self._table["step"][:] = 0
+            self._table["step"][rows] = steps
+        self._table["host"][:] = 0
+        self._see(self._all())
+
+    def set_judged(
+        self,
+        numbers: NDArray[np.uint64],
+        unusual: NDArray[np.bool_],
+        spread: NDArray[np.float32],
+        veiled: NDArray[np.bool_],
+        first: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
+        """Note what triage knows of different sites; tell which of them are known here.
+
+        Parameters
+        ----------
+        unusual : ndarray of bool
+            Unlike what the judge was trained on.
+        spread : ndarray of float32
+            By how much the judges differ; NaN with one judge.
+        veiled : ndarray of bool
+            The verdict is hidden until the person has answered.
+        first : ndarray of bool
+            To be asked before all others, however improbable.
+        """
+        rows = self._index.rows(numbers)
+        known: NDArray[np.bool_] = rows != ABSENT
+        values = {"unusual": unusual, "spread": spread, "veiled": veiled, "first": first}
+        for name, column in values.items():
+            self._table[name][rows[known]] = column[known]
+        self._see(rows[known])
+        return known
+
+    def mix_in(self, site_ids: Sequence[str], every: int = 10) -> None:
+        """Put open sites among the others: one at a random place in each so many rows.
+
+        They keep these places until the order changes.
+        """
+        rows = self._index.rows(np.array([int(each, 16) for each in site_ids], np.uint64))
+        rows = rows[rows != ABSENT]
+        rows = rows[(self._table["answer"][rows] == 0) & (self._table["host"][rows] == 0)]
+        others = self._order.between(0, len(self._order))
+        others = others[(self._table["answer"][others] == 0) & ~np.isin(others, rows)]
+        if not rows.size or not others.size:
+            return
+        jitter = self._table["number"][rows] % np.uint64(every)
+        places = np.minimum(np.arange(rows.size) * every + jitter.astype(int), others.size - 1)
+        self._table["host"][rows] = self._order.keys(others[places])
+        self._see(rows)
 
     def count(self, sight: Sight) -> int:
         """Return how many sites are shown, or not shown for one reason."""
@@ -140,7 +213,7 @@ class Queue:
         return row_at(self._table, int(row[0])) if known else None
 
     def set_filter(self, text: str) -> None:
-        """Show only rows that match every word: part of an id, a kind, an answer, ``>0.8``.
+        """Show only rows that match every word, as `RowFilter` understands them.
 
         With ``<0.1`` the improbable ones are looked through, too.
         """
@@ -170,7 +243,7 @@ class Queue:
         known = self._index.rows(values["number"])
         new, old = known == ABSENT, known[known != ABSENT]
         fresh = {name: column[new] for name, column in values.items()}
-        added = self._table.extend(int(new.sum()), fresh | {"question": ABSENT, "next": ABSENT})
+        added = self._table.extend(int(new.sum()), fresh | _NEW_ROW)
         self._index.add(fresh["number"], added)
         left = self._questions.leave(old)
         for name, column in values.items():
@@ -302,16 +375,32 @@ class Queue:
         sought = sights == _SHOWN
         if self._filter.looks_low:
             sought |= sights == _LOW
+        lanes = 1 + lanes_of(table, rows, self.view.error_rate)
+        # What is decided automatically is improbable for the most part.
+        asked = ~answered & ((sights == _SHOWN) | ((sights == _LOW) & (lanes == _AUTOMATIC)))
+        lanes = np.where(asked, lanes, 0).astype(np.uint8)
+        self._in_lane += np.bincount(lanes, minlength=self._in_lane.size)
+        self._in_lane -= np.bincount(table["lane"][rows], minlength=self._in_lane.size)
+        self._in_lane[0] = 0
+        table["lane"][rows] = lanes
+        if self.view.lane is not None:
+            sought = lanes == 1 + LANES.index(self.view.lane)
         listed = sought & self._filter.takes(table, rows)
         self._order.put(rows, self._keys(rows), listed)
 
     def _keys(self, rows: Rows) -> NDArray[np.uint64]:
-        """Open before answered, then questions with an answerable pair, then by probability."""
+        """Open before answered, then questions with an answerable pair, then by worth."""
         table = self._table
-        groups = (table["answer"][rows] != 0).astype(np.uint8) << 2
-        groups |= (table["partner"][rows] == 0).astype(np.uint8) << 1
-        groups |= table["face"][rows]
-        return keys_of(groups, table["probability"][rows], rows)
+        open_ = table["answer"][rows] == 0
+        groups = (~open_).astype(np.uint8) << 2
+        if self.view.order not in _BY_PLACE:
+            groups |= (table["partner"][rows] == 0).astype(np.uint8) << 1
+            groups |= table["face"][rows]
+        worth = worth_of(self.view, table, rows)
+        first = table["first"][rows] & open_
+        keys = keys_of(np.where(first, 0, groups), np.where(first, np.inf, worth), rows)
+        host = table["host"][rows]
+        return np.where((host != 0) & open_, beside(host, rows), keys)
 
     def _sights(self, rows: Rows) -> NDArray[np.uint8]:
         table = self._table
@@ -320,6 +409,7 @@ class Queue:
         joined = (partners != 0) & (partners == table["root"][rows])
         same = (table["question"][rows] != ABSENT) & ~self._questions.is_first(rows)
         low = (probabilities < self._limit) & ~table["failed"][rows] & ~answered
+        low &= ~table["first"][rows]
         own = answered & ~table["follows"][rows]
         if self._focus is not None:
             own |= table["number"][rows] == np.uint64(self._focus)

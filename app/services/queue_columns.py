@@ -38,6 +38,21 @@ _FIELDS = {
     "next": np.int32,
     "sight": np.uint8,
     "aside": np.bool_,
+    # What triage knows of a site, and where it is.
+    "unusual": np.bool_,
+    "veiled": np.bool_,
+    "first": np.bool_,
+    "spread": np.float32,
+    "value": np.float32,
+    "x": np.float32,
+    "y": np.float32,
+    "z": np.float32,
+    # 0: in no lane, or 1 and the lane's place.
+    "lane": np.uint8,
+    # How early it comes along a neuron, 0 for elsewhere.
+    "step": np.int32,
+    # Where a site with a known answer was mixed in: another's key, or 0.
+    "host": np.uint64,
 }
 
 
@@ -66,6 +81,10 @@ def values_of(rows: Sequence[QueueRow]) -> dict[str, NDArray[Any]]:
         "failed": np.array([row.failed for row in rows], np.bool_),
         "face": np.array([row.at_volume_face for row in rows], np.bool_),
         "follows": np.array([row.follows for row in rows], np.bool_),
+        "value": np.array([row.value for row in rows], np.float32),
+        "x": np.array([row.point_nm[0] for row in rows], np.float32),
+        "y": np.array([row.point_nm[1] for row in rows], np.float32),
+        "z": np.array([row.point_nm[2] for row in rows], np.float32),
     }
 
 
@@ -82,4 +101,6 @@ def row_at(table: Columns, row: int) -> QueueRow:
         failed=bool(table["failed"][row]),
         at_volume_face=bool(table["face"][row]),
         follows=bool(table["follows"][row]),
+        value=float(table["value"][row]),
+        point_nm=(float(table["x"][row]), float(table["y"][row]), float(table["z"][row])),
     )

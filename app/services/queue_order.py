@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from app.services.queue_columns import Rows
 from proofreading.columns import Columns
 
-__all__ = ["RowOrder", "keys_of"]
+__all__ = ["RowOrder", "beside", "keys_of"]
 
 _ROW_BITS = np.uint64(29)
 """A key is a number whose lowest bits are its row: half a billion rows, no two keys alike."""
@@ -26,11 +26,16 @@ def keys_of(
 
     Worth counts in single precision; NaN comes last.
     """
-    bits = np.nan_to_num(worth, nan=-np.inf).astype(np.float32).view(np.uint32)
+    bits = np.where(np.isnan(worth), -np.inf, worth).astype(np.float32).view(np.uint32)
     # The bits of floats sort as whole numbers do once negative ones are turned around.
     rising = np.where(bits & _SIGN, ~bits, bits | _SIGN)
     key = groups.astype(np.uint64) << np.uint64(32) | (~rising).astype(np.uint64)
     return key << _ROW_BITS | rows.astype(np.uint64)
+
+
+def beside(keys: NDArray[np.uint64], rows: Rows) -> NDArray[np.uint64]:
+    """Return keys for rows that come right before or after those with these keys."""
+    return np.asarray(keys & ~_ROW_MASK | rows.astype(np.uint64))
 
 
 class RowOrder:
@@ -64,6 +69,11 @@ class RowOrder:
         """Return the rows from one place to before another."""
         self._settle()
         return (self._sorted[begin:end] & _ROW_MASK).astype(np.int32)
+
+    def keys(self, rows: Rows) -> NDArray[np.uint64]:
+        """Return the keys of listed rows."""
+        self._settle()
+        return np.asarray(self._keys["listed"][rows])
 
     def place(self, row: int) -> int | None:
         """Return the place of a row, None where it is not listed."""
