@@ -8,6 +8,7 @@ costs computing time, never a decision; those are in the ledger.
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,12 +17,24 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from connectome.closing import Closing
 from connectome.errors import SessionError
-from proofreading.catalogue_judged import JUDGED_SINCE, LATENCIES, Judged, judged_of
+from proofreading.catalogue_judged import LATENCIES, Judged, judged_of
+from proofreading.catalogue_older import take_over
 from proofreading.catalogue_said import ANSWERED, SAID_SINCE, Said, said_of
 from proofreading.catalogue_schema import PAIR_TASKS, SCHEMA_VERSION, create, kinds_for
-from proofreading.catalogue_writing import insert_results, insert_sites, reopen, stand_again
+from proofreading.catalogue_scores import score_of, scores_between, scores_since
+from proofreading.catalogue_writing import (
+    id_of,
+    insert_results,
+    insert_sites,
+    key_of,
+    reopen,
+    stand_again,
+)
 from proofreading.ledger.codec import from_plain
 from proofreading.ledger.database import (
     closing_on_error,
@@ -30,13 +43,16 @@ from proofreading.ledger.database import (
     transaction,
     translated,
 )
+from proofreading.site_columns import SiteColumns, no_scores
 from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Task, Verdict
 
-__all__ = ["START", "Catalogue", "Changes", "Counts", "SiteScore", "Token"]
+__all__ = ["START", "Catalogue", "Changes", "Counts", "News", "SiteScore", "Token"]
 
 _BATCH = 500
 _PAGE = 2000
+_CACHE_KIB = 65_536
+_SITE = "SELECT number FROM sites WHERE key = ?1"
 
 
 class Token(NamedTuple):
@@ -77,6 +93,31 @@ class Changes:
 
 
 @dataclass(frozen=True)
+class News:
+    """What `Changes` tells, as columns.
+
+    Parameters
+    ----------
+    sites : SiteColumns
+        New sites in order of finding.
+    scores : ndarray of `SCORE`
+        The present scores of these sites, where they have one.
+    changed : ndarray of `SCORE`
+        The present scores of sites, new or not, that changed.
+    token : Token
+        What to ask with next.
+    """
+
+    sites: SiteColumns
+    scores: NDArray[np.void]
+    changed: NDArray[np.void]
+    token: Token
+
+    def __bool__(self) -> bool:
+        return bool(len(self.sites) or self.changed.size)
+
+
+@dataclass(frozen=True)
 class Counts:
     """Numbers of sites, by kind, with a probability, with an open failure; and of verdicts."""
 
@@ -94,6 +135,7 @@ class Catalogue(Closing):
         self.path = path
         self.read_only = read_only
         self._lock = threading.RLock()
+        self._ahead: dict[str, tuple[int, NDArray[np.void]]] = {}
         self._judged_up_to: dict[tuple[Task, str], tuple[int, int]] = {}
         self._db = connect(path, read_only=read_only)
         with closing_on_error(self._db), translated(path):
@@ -146,7 +188,7 @@ class Catalogue(Closing):
 
     def site(self, site_id: str) -> Site | None:
         """Return a site, or None if there is none with this id."""
-        rows = self._rows("SELECT body FROM sites WHERE id = ?", site_id)
+        rows = self._rows("SELECT body FROM sites WHERE key = ?", key_of(site_id))
         return _site(rows[0][0]) if rows else None
 
     def sites(self, kind: SiteKind | None = None) -> Iterator[Site]:
@@ -162,9 +204,9 @@ class Catalogue(Closing):
     def verdicts(self, site_id: str, task: Task | None = None) -> list[Verdict]:
         """Return every verdict on a site, newest first."""
         rows = self._rows(
-            "SELECT body FROM verdicts WHERE site_id = ? AND (?2 IS NULL OR task = ?2) "
+            f"SELECT body FROM verdicts WHERE site = ({_SITE}) AND (?2 IS NULL OR task = ?2) "
             "ORDER BY made_at DESC, number DESC",
-            site_id,
+            key_of(site_id),
             None if task is None else task.value,
         )
         return [from_plain(Verdict, json.loads(body)) for (body,) in rows]
@@ -173,8 +215,8 @@ class Catalogue(Closing):
         """Return the newest verdict for each partner supervoxel (None: about the site alone)."""
         rows = self._rows(
             "SELECT v.body FROM newest n JOIN verdicts v ON v.number = n.verdict "
-            "WHERE n.site_id = ? AND n.task = ?",
-            site_id,
+            f"WHERE n.site = ({_SITE}) AND n.task = ?2",
+            key_of(site_id),
             task.value,
         )
         verdicts = [from_plain(Verdict, json.loads(body)) for (body,) in rows]
@@ -182,24 +224,21 @@ class Catalogue(Closing):
 
     def best_verdict(self, site_id: str) -> Verdict | None:
         """Return the verdict behind the site's score."""
-        rows = self._rows(
-            "SELECT v.body FROM scores s JOIN verdicts v ON v.number = s.verdict "
-            "WHERE s.site_id = ?",
-            site_id,
-        )
+        scores = self._score(site_id)
+        if not scores.size:
+            return None
+        rows = self._rows("SELECT body FROM verdicts WHERE number = ?", int(scores["verdict"][0]))
         return from_plain(Verdict, json.loads(rows[0][0])) if rows else None
 
     def failures(self, site_id: str) -> list[FailedVerdict]:
         """Return the questions about a site whose newest outcome is a failure."""
-        rows = self._rows("SELECT body FROM failures WHERE site_id = ?", site_id)
+        rows = self._rows(f"SELECT body FROM failures WHERE site = ({_SITE})", key_of(site_id))
         return [from_plain(FailedVerdict, json.loads(body)) for (body,) in rows]
 
     def score(self, site_id: str) -> SiteScore:
         """Return the present score of a site."""
-        rows = self._rows(
-            "SELECT site_id, probability, partner, failed FROM scores WHERE site_id = ?", site_id
-        )
-        return _score(rows[0]) if rows else SiteScore(site_id, None, None, failed=False)
+        scores = _scores(self._score(site_id))
+        return scores[0] if scores else SiteScore(site_id, None, None, failed=False)
 
     def unjudged(self, task: Task, model_id: str, *, limit: int = 256) -> list[Site]:
         """Return the next sites that this model has not judged, in order of finding.
@@ -237,7 +276,7 @@ class Catalogue(Closing):
         Follow it until the result is false; then ask again later. A score never comes
         before its site.
         """
-        scores: list[tuple[Any, ...]] = []
+        changed = no_scores()
         with self._reading_one_moment():
             sites = self._rows(
                 "SELECT number, body FROM sites WHERE number > ? ORDER BY number LIMIT ?",
@@ -245,25 +284,41 @@ class Catalogue(Closing):
                 limit,
             )
             if len(sites) < limit:
-                scores = self._rows(
-                    "SELECT site_id, probability, partner, failed, change FROM scores "
-                    "WHERE change > ? ORDER BY change LIMIT ?",
-                    token.change,
-                    limit,
-                )
+                changed = self._since("changes", token.change, limit)
         site = sites[-1][0] if sites else token.site
-        change = scores[-1][4] if scores else token.change
-        return Changes(
-            [_site(body) for _, body in sites], [_score(row) for row in scores], Token(site, change)
-        )
+        change = int(changed["change"][-1]) if changed.size else token.change
+        return Changes([_site(body) for _, body in sites], _scores(changed), Token(site, change))
+
+    def news_since(self, token: Token = START, *, limit: int = _PAGE) -> News:
+        """Return what came after ``token`` as columns, about ``limit`` of each.
+
+        Follow it until the result is false; then ask again later. Sites come with their
+        scores, so that the first reading of everything takes one pass.
+        """
+        scores = changed = no_scores()
+        with self._reading_one_moment():
+            runs = self._runs(token.site, limit)
+            sites = SiteColumns.join(runs)
+            site, change = token.site + len(sites), token.change
+            if token == START:
+                # What changed before now comes with its site; later changes come by number.
+                change = self._counter("change")
+            if len(sites):
+                scores = scores_between(self._db, token.site + 1, site)
+            if len(sites) < limit:
+                changed = self._since("news", change, limit)
+        change = int(changed["change"][-1]) if changed.size else change
+        return News(sites, scores, changed, Token(site, change))
 
     def judged_since(self, change: int = 0, *, limit: int = _PAGE) -> list[Judged]:
         """Return the sites whose score changed after a change number, in order of change.
 
         Follow it with the last one's `change` until the list is empty.
         """
-        rows = self._rows(JUDGED_SINCE, change, limit)
-        return [judged_of(row) for row in rows]
+        with self._reading_one_moment():
+            scores = self._since("judged", change, limit)
+            models = dict(self._rows("SELECT number, id FROM models"))
+        return judged_of(scores, models)
 
     def latencies(self, limit: int) -> list[float]:
         """Return the milliseconds that the newest verdicts took, at most so many."""
@@ -280,7 +335,8 @@ class Catalogue(Closing):
     def answered_by(self, model_id: str, task: Task) -> set[tuple[str, int]]:
         """Return the pairs (site, partner) whose newest verdict is this model's."""
         return {
-            (site, int(partner)) for site, partner in self._rows(ANSWERED, task.value, model_id)
+            (id_of(key), int(partner))
+            for key, partner in self._rows(ANSWERED, task.value, model_id)
         }
 
     def step_back(self, model_ids: Collection[str]) -> list[str]:
@@ -309,11 +365,20 @@ class Catalogue(Closing):
                 "Update Proofdesk, or move the file away: sites and verdicts can be made again.",
             )
         if self.read_only:
+            if version < SCHEMA_VERSION:
+                raise SessionError(
+                    f"{self.path} was written by an older Proofdesk.",
+                    "Open the session once with the right to write; that brings it up to date.",
+                )
             return
         # Derived data: a power cut may cost the last verdicts, never the file.
         self._db.execute("PRAGMA synchronous = NORMAL")
+        # Sites are found by ids, which lie anywhere in their index: it is to stay in memory.
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if version == 0:
             create(self._db)
+        elif version < SCHEMA_VERSION:
+            take_over(self._db)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -337,12 +402,43 @@ class Catalogue(Closing):
         with self._lock, translated(self.path):
             return self._db.execute(query, values).fetchall()
 
+    def _counter(self, name: str) -> int:
+        rows = self._rows("SELECT value FROM counters WHERE name = ?", name)
+        return int(rows[0][0]) if rows else 0
+
+    def _runs(self, after: int, limit: int) -> list[SiteColumns]:
+        """Return whole runs of sites after a number until there are enough."""
+        found: list[SiteColumns] = []
+        rows = self._db.execute(
+            "SELECT count, packed FROM runs WHERE first > ? ORDER BY first", (after,)
+        )
+        for number, packed in rows:
+            found.append(SiteColumns.unpack(packed, number))
+            limit -= number
+            if limit <= 0:
+                break
+        return found
+
+    def _since(self, reader: str, change: int, limit: int) -> NDArray[np.void]:
+        """Return at most so many scores that changed after a change; the rest waits for next."""
+        known, ahead = self._ahead.get(reader, (change, no_scores()))
+        if known != change or not ahead.size:
+            ahead = scores_since(self._db, change)
+        found, rest = ahead[:limit], ahead[limit:]
+        self._ahead[reader] = (int(found["change"][-1]) if found.size else change, rest)
+        return found
+
+    def _score(self, site_id: str) -> NDArray[np.void]:
+        with self._lock, translated(self.path):
+            rows = self._rows(_SITE, key_of(site_id))
+            return score_of(self._db, int(rows[0][0])) if rows else no_scores()
+
     def _candidates(self, task: Task, model_id: str, after: int) -> list[tuple[Any, ...]]:
         kinds = ", ".join(f"'{kind.value}'" for kind in kinds_for(task))
         return self._rows(
-            "SELECT number, body, NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.site_id = s.id"
+            "SELECT number, body, NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.site = s.number"
             " AND v.task = ?1 AND v.model_id = ?2) AND NOT EXISTS (SELECT 1 FROM failures f"
-            " WHERE f.site_id = s.id AND f.task = ?1)"
+            " WHERE f.site = s.number AND f.task = ?1)"
             f" FROM sites s WHERE number > ?3 AND kind IN ({kinds}) AND partners >= ?4"
             f" ORDER BY number LIMIT {_BATCH}",
             task.value,
@@ -354,8 +450,7 @@ class Catalogue(Closing):
     def _resume(self, task: Task, model_id: str) -> int:
         # Verdicts are never taken away, so what was judged up to here stays judged, until
         # a retry reopens failures.
-        rows = self._rows("SELECT value FROM counters WHERE name = 'retries'")
-        retries = int(rows[0][0]) if rows else 0
+        retries = self._counter("retries")
         known, number = self._judged_up_to.get((task, model_id), (retries, 0))
         if known != retries:
             number = 0
@@ -371,6 +466,14 @@ def _site(body: str) -> Site:
     return from_plain(Site, json.loads(body))
 
 
-def _score(row: tuple[Any, ...]) -> SiteScore:
-    partner = None if not row[2] else int(row[2])
-    return SiteScore(row[0], row[1], partner, failed=bool(row[3]))
+def _scores(scores: NDArray[np.void]) -> list[SiteScore]:
+    fields = scores[["number", "probability", "partner", "failed"]]
+    return [
+        SiteScore(
+            f"{number:016x}",
+            None if math.isnan(probability) else probability,
+            partner or None,
+            failed=bool(failed),
+        )
+        for number, probability, partner, failed in fields.tolist()
+    ]

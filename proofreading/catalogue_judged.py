@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from proofreading.site_columns import KINDS
 from proofreading.sites import SiteKind
 
-__all__ = ["JUDGED_SINCE", "LATENCIES", "Judged", "judged_of"]
+__all__ = ["LATENCIES", "Judged", "judged_of"]
 
-# The body of a verdict is read by SQLite itself: building a million of them takes minutes.
-JUDGED_SINCE = (
-    "SELECT s.change, s.site_id, t.kind, t.partners, s.probability, v.model_id,"
-    " json_extract(v.body, '$.provenance.out_of_distribution')"
-    " FROM scores s JOIN sites t ON t.id = s.site_id LEFT JOIN verdicts v ON v.number = s.verdict"
-    " WHERE s.change > ? ORDER BY s.change LIMIT ?"
-)
-"""Asked with a change number and a limit."""
+_READ = ["number", "change", "probability", "distance", "model", "kind", "partners"]
+
 LATENCIES = (
     "SELECT json_extract(body, '$.provenance.latency_ms') FROM verdicts"
     " ORDER BY number DESC LIMIT ?"
@@ -33,9 +32,12 @@ class Judged:
     probability : float or None
         None while only failures are known.
     model_id : str
-        Whose verdict stands; empty without one.
+        Who measured `distance`: the model whose verdict stands, the first of several that
+        answered together; empty without one.
     distance : float or None
         How unlike its training the site is for that model.
+    spread : float or None
+        By how much the models differ that answered together; None with one.
     """
 
     change: int
@@ -45,9 +47,20 @@ class Judged:
     probability: float | None
     model_id: str
     distance: float | None
+    spread: float | None = None
 
 
-def judged_of(row: tuple[Any, ...]) -> Judged:
-    """Return a row of `JUDGED_SINCE` as a value."""
-    change, site_id, kind, partners, probability, model_id, distance = row
-    return Judged(change, site_id, SiteKind(kind), partners, probability, model_id or "", distance)
+def judged_of(scores: NDArray[np.void], models: Mapping[int, str]) -> list[Judged]:
+    """Return scores one by one; `models` names their models by number."""
+    return [
+        Judged(
+            change=change,
+            site_id=f"{number:016x}",
+            kind=KINDS[kind],
+            partners=partners,
+            probability=None if math.isnan(probability) else probability,
+            model_id=models.get(model, ""),
+            distance=None if math.isnan(distance) else distance,
+        )
+        for number, change, probability, distance, model, kind, partners in scores[_READ].tolist()
+    ]

@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from proofreading.catalogue_writing import id_of
+
 __all__ = ["ANSWERED", "SAID_SINCE", "Said", "said_of"]
 
 SAID_SINCE = (
-    "SELECT number, site_id, partner, model_id, made_at,"
-    " json_extract(body, '$.probability'), json_extract(body, '$.raw_score'),"
-    " json_extract(body, '$.provenance.weights_sha256'),"
-    " json_extract(body, '$.provenance.out_of_distribution')"
-    " FROM verdicts WHERE number > ? AND task = ? AND partner <> '' ORDER BY number LIMIT ?"
+    "SELECT v.number, s.key, v.partner, v.model_id, v.made_at,"
+    " json_extract(v.body, '$.probability'), json_extract(v.body, '$.raw_score'),"
+    " json_extract(v.body, '$.provenance.weights_sha256'),"
+    " json_extract(v.body, '$.provenance.out_of_distribution')"
+    " FROM verdicts v JOIN sites s ON s.number = v.site"
+    " WHERE v.number > ? AND v.task = ? AND v.partner <> '' ORDER BY v.number LIMIT ?"
 )
 """Asked with a number, a task and a limit."""
 
 ANSWERED = (
-    "SELECT n.site_id, n.partner FROM newest n JOIN verdicts v ON v.number = n.verdict"
-    " WHERE n.task = ? AND v.model_id = ? AND n.partner <> ''"
+    "SELECT s.key, n.partner FROM newest n JOIN verdicts v ON v.number = n.verdict"
+    " JOIN sites s ON s.number = n.site WHERE n.task = ? AND v.model_id = ? AND n.partner <> ''"
 )
 """Asked with a task and a model."""
 
@@ -48,5 +51,5 @@ class Said:
 
 def said_of(row: tuple[Any, ...]) -> Said:
     """Return a row of `SAID_SINCE` as a value."""
-    number, site_id, partner, model_id, made_at, *rest = row
-    return Said(number, site_id, int(partner), model_id, made_at, *rest)
+    number, key, partner, model_id, made_at, *rest = row
+    return Said(number, id_of(key), int(partner), model_id, made_at, *rest)

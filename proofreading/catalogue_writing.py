@@ -7,161 +7,200 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from connectome.errors import SessionError
-from proofreading.catalogue_schema import main_task
+from proofreading.catalogue_scores import Known, count, rescore
 from proofreading.ledger.codec import to_json
+from proofreading.site_columns import SiteColumns
 from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Verdict
 
-__all__ = ["insert_results", "insert_sites", "reopen", "stand_again"]
+__all__ = ["id_of", "insert_results", "insert_sites", "key_of", "reopen", "stand_again"]
+
+
+def key_of(site_id: str) -> int:
+    """Return a site's id as a signed number of 64 bits, which is what SQLite has."""
+    number = int(site_id, 16)
+    return number - 2**64 if number >= 2**63 else number
+
+
+def id_of(key: int) -> str:
+    """Return the id of a site of what `key_of` made of it."""
+    return f"{key % 2**64:016x}"
 
 
 def insert_sites(db: sqlite3.Connection, sites: Sequence[Site]) -> list[str]:
     """Insert the sites that are not there yet and return their ids."""
-    new = []
-    for site in sites:
-        done = db.execute(
-            "INSERT OR IGNORE INTO sites (id, kind, partners, body) VALUES (?, ?, ?, ?)",
-            (site.id, site.kind.value, len(site.partners), to_json(site)),
-        )
-        if done.rowcount == 1:
-            new.append(site.id)
-            _count(db, f"kind:{site.kind.value}", 1)
-    return new
+    new = _unknown(db, sites)
+    if not new:
+        return []
+    row = db.execute("SELECT coalesce(max(number), 0) + 1 FROM sites").fetchone()
+    first = int(row[0])
+    db.executemany(
+        "INSERT INTO sites (number, key, kind, partners, body) VALUES (?, ?, ?, ?, ?)",
+        (
+            (first + place, key_of(site.id), site.kind.value, len(site.partners), to_json(site))
+            for place, site in enumerate(new)
+        ),
+    )
+    packed = SiteColumns.of(new).pack()
+    db.execute(
+        "INSERT INTO runs (first, count, packed) VALUES (?, ?, ?)", (first, len(new), packed)
+    )
+    for kind in SiteKind:
+        count(db, f"kind:{kind.value}", sum(site.kind is kind for site in new))
+    return [site.id for site in new]
 
 
 def insert_results(db: sqlite3.Connection, results: Sequence[Verdict | FailedVerdict]) -> list[str]:
     """Insert verdicts and failures and return the ids of the sites whose score changed."""
+    touched = {result.site_id: None for result in results}
+    sites = {site_id: _known(db, site_id) for site_id in touched}
+    models: dict[str, int] = {}
     for result in results:
+        site = sites[result.site_id].site
         if isinstance(result, Verdict):
-            _insert_verdict(db, result)
+            _insert_verdict(db, site, result, models)
         else:
-            _insert_failure(db, result)
-    touched = dict.fromkeys(result.site_id for result in results)
-    return [site_id for site_id in touched if _rescore(db, site_id)]
+            _insert_failure(db, site, result)
+    return _ids(rescore(db, list(sites.values())))
 
 
 def reopen(db: sqlite3.Connection, site_ids: Iterable[str] | None) -> None:
     """Delete open failures and tell running judges to look again from the start."""
     if site_ids is None:
-        rows = db.execute("SELECT DISTINCT site_id FROM failures").fetchall()
-        site_ids = [row[0] for row in rows]
-    for site_id in site_ids:
-        db.execute("DELETE FROM failures WHERE site_id = ?", (site_id,))
-        _rescore(db, site_id)
-    _count(db, "retries", 1)
+        rows = db.execute("SELECT DISTINCT site FROM failures").fetchall()
+        known = [_numbered(db, int(row[0])) for row in rows]
+    else:
+        known = [_known(db, site_id) for site_id in site_ids]
+    for each in known:
+        db.execute("DELETE FROM failures WHERE site = ?", (each.site,))
+    rescore(db, known)
+    count(db, "retries", 1)
 
 
 def stand_again(db: sqlite3.Connection, model_ids: Collection[str]) -> list[str]:
     """Take models' verdicts out of the newest ones and return the sites whose score changed."""
     marks = ", ".join("?" * len(model_ids))
     gone = db.execute(
-        "SELECT n.site_id, n.task, n.partner FROM newest n JOIN verdicts v"
+        "SELECT n.site, n.task, n.partner FROM newest n JOIN verdicts v"
         f" ON v.number = n.verdict WHERE v.model_id IN ({marks})",
         (*model_ids,),
     ).fetchall()
     for question in gone:
-        db.execute("DELETE FROM newest WHERE site_id = ? AND task = ? AND partner = ?", question)
+        db.execute("DELETE FROM newest WHERE site = ? AND task = ? AND partner = ?", question)
         db.execute(
-            "INSERT INTO newest (site_id, task, partner, made_at, probability, verdict)"
-            " SELECT site_id, task, partner, made_at, json_extract(body, '$.probability'), number"
-            " FROM verdicts WHERE site_id = ? AND task = ? AND partner = ?"
-            f" AND model_id NOT IN ({marks}) ORDER BY made_at DESC, number DESC LIMIT 1",
+            "INSERT INTO newest"
+            " (site, task, partner, made_at, probability, verdict, distance, model)"
+            " SELECT v.site, v.task, v.partner, v.made_at,"
+            " json_extract(v.body, '$.probability'), v.number,"
+            " json_extract(v.body, '$.provenance.out_of_distribution'), m.number"
+            " FROM verdicts v JOIN models m ON m.id = v.model_id"
+            " WHERE v.site = ? AND v.task = ? AND v.partner = ?"
+            f" AND v.model_id NOT IN ({marks}) ORDER BY v.made_at DESC, v.number DESC LIMIT 1",
             (*question, *model_ids),
         )
-    return [site_id for site_id in dict.fromkeys(q[0] for q in gone) if _rescore(db, site_id)]
+    return _ids(rescore(db, [_numbered(db, site) for site in dict.fromkeys(q[0] for q in gone)]))
 
 
-def _insert_verdict(db: sqlite3.Connection, verdict: Verdict) -> None:
-    question = _question(verdict)
-    made_at = _utc(verdict.made_at)
+def _insert_verdict(
+    db: sqlite3.Connection, site: int, verdict: Verdict, models: dict[str, int]
+) -> None:
+    question = (site, verdict.task.value, _partner(verdict))
+    made_at, provenance = _utc(verdict.made_at), verdict.provenance
     done = db.execute(
-        "INSERT OR IGNORE INTO verdicts (site_id, task, partner, model_id, made_at, body) "
+        "INSERT OR IGNORE INTO verdicts (site, task, partner, model_id, made_at, body) "
         "VALUES (?, ?, ?, ?, ?, ?)",
-        (*question, verdict.provenance.model_id, made_at, to_json(verdict)),
+        (*question, provenance.model_id, made_at, to_json(verdict)),
     )
     if done.rowcount != 1:
         return
-    _count(db, "verdicts", 1)
+    count(db, "verdicts", 1)
+    if provenance.model_id not in models:
+        models[provenance.model_id] = _model(db, provenance.model_id)
     db.execute(
-        "INSERT INTO newest (site_id, task, partner, made_at, probability, verdict) "
-        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (site_id, task, partner) DO UPDATE SET "
+        "INSERT INTO newest"
+        " (site, task, partner, made_at, probability, verdict, distance, model) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, task, partner) DO UPDATE SET "
         "made_at = excluded.made_at, probability = excluded.probability, "
-        "verdict = excluded.verdict WHERE excluded.made_at >= newest.made_at",
-        (*question, made_at, verdict.probability, done.lastrowid),
+        "verdict = excluded.verdict, distance = excluded.distance, model = excluded.model "
+        "WHERE excluded.made_at >= newest.made_at",
+        (
+            *question,
+            made_at,
+            verdict.probability,
+            done.lastrowid,
+            provenance.out_of_distribution,
+            models[provenance.model_id],
+        ),
     )
     # A failure without a partner is about the whole site: any verdict shows it is over.
     db.execute(
-        "DELETE FROM failures WHERE site_id = ? AND task = ? AND partner IN (?, '') "
-        "AND made_at <= ?",
+        "DELETE FROM failures WHERE site = ? AND task = ? AND partner IN (?, '') AND made_at <= ?",
         (*question, made_at),
     )
 
 
-def _insert_failure(db: sqlite3.Connection, failure: FailedVerdict) -> None:
-    question = _question(failure)
+def _insert_failure(db: sqlite3.Connection, site: int, failure: FailedVerdict) -> None:
+    question = (site, failure.task.value, _partner(failure))
     made_at = _utc(failure.made_at)
     newer = db.execute(
-        "SELECT 1 FROM newest WHERE site_id = ? AND task = ? AND partner = ? AND made_at >= ?",
+        "SELECT 1 FROM newest WHERE site = ? AND task = ? AND partner = ? AND made_at >= ?",
         (*question, made_at),
     ).fetchone()
     if newer is None:
         db.execute(
-            "INSERT INTO failures (site_id, task, partner, made_at, body) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (site_id, task, partner) DO UPDATE SET made_at = excluded.made_at, "
+            "INSERT INTO failures (site, task, partner, made_at, body) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (site, task, partner) DO UPDATE SET made_at = excluded.made_at, "
             "body = excluded.body WHERE excluded.made_at > failures.made_at",
             (*question, made_at, to_json(failure)),
         )
 
 
-def _rescore(db: sqlite3.Connection, site_id: str) -> bool:
-    """Work out a site's score again and tell whether it changed."""
-    task = main_task(*_kind(db, site_id)).value
-    best = db.execute(
-        "SELECT probability, partner, verdict FROM newest WHERE site_id = ? AND task = ? "
-        "ORDER BY probability DESC, partner LIMIT 1",
-        (site_id, task),
-    ).fetchone() or (None, None, None)
-    failed = db.execute("SELECT 1 FROM failures WHERE site_id = ?", (site_id,)).fetchone()
-    score = (*best, int(failed is not None))
-    before = db.execute(
-        "SELECT probability, partner, verdict, failed FROM scores WHERE site_id = ?", (site_id,)
-    ).fetchone() or (None, None, None, 0)
-    if score == before:
-        return False
-    db.execute(
-        "INSERT OR REPLACE INTO scores (site_id, change, probability, partner, verdict, failed) "
-        "VALUES (?, (SELECT coalesce(max(change), 0) + 1 FROM scores), ?, ?, ?, ?)",
-        (site_id, *score),
-    )
-    _count(db, "judged", (score[0] is not None) - (before[0] is not None))
-    _count(db, "failed", score[3] - before[3])
-    return True
+def _unknown(db: sqlite3.Connection, sites: Sequence[Site]) -> list[Site]:
+    """Return the different ones of these sites that are not there yet."""
+    found = "SELECT 1 FROM sites WHERE key = ?"
+    different: dict[str, Site] = {}
+    for site in sites:
+        different.setdefault(site.id, site)
+    return [
+        site
+        for site in different.values()
+        if db.execute(found, (key_of(site.id),)).fetchone() is None
+    ]
 
 
-def _kind(db: sqlite3.Connection, site_id: str) -> tuple[SiteKind, int]:
-    """Return a site's kind and its number of partners."""
-    row = db.execute("SELECT kind, partners FROM sites WHERE id = ?", (site_id,)).fetchone()
+def _known(db: sqlite3.Connection, site_id: str) -> Known:
+    row = db.execute(
+        "SELECT number, kind, partners FROM sites WHERE key = ?", (key_of(site_id),)
+    ).fetchone()
     if row is None:
         raise SessionError(
             f"There is no site {site_id} in this session.", "Detect its sites first."
         )
-    return SiteKind(row[0]), int(row[1])
+    return Known(int(row[0]), int(site_id, 16), SiteKind(row[1]), int(row[2]))
 
 
-def _question(result: Verdict | FailedVerdict) -> tuple[str, str, str]:
-    partner = "" if result.partner_supervoxel is None else str(int(result.partner_supervoxel))
-    return (result.site_id, result.task.value, partner)
+def _numbered(db: sqlite3.Connection, site: int) -> Known:
+    key, kind, partners = db.execute(
+        "SELECT key, kind, partners FROM sites WHERE number = ?", (site,)
+    ).fetchone()
+    return Known(site, int(key) % 2**64, SiteKind(kind), int(partners))
+
+
+def _ids(sites: Iterable[Known]) -> list[str]:
+    return [f"{each.number:016x}" for each in sites]
+
+
+def _model(db: sqlite3.Connection, model_id: str) -> int:
+    """Return the number of a model, given to it if it has none."""
+    db.execute("INSERT OR IGNORE INTO models (id) VALUES (?)", (model_id,))
+    row = db.execute("SELECT number FROM models WHERE id = ?", (model_id,)).fetchone()
+    return int(row[0])
+
+
+def _partner(result: Verdict | FailedVerdict) -> str:
+    return "" if result.partner_supervoxel is None else str(int(result.partner_supervoxel))
 
 
 def _utc(moment: datetime) -> str:
     # One fixed form, so that the order of the texts is the order of the times.
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _count(db: sqlite3.Connection, name: str, change: int) -> None:
-    if change:
-        db.execute(
-            "INSERT INTO counters (name, value) VALUES (?1, ?2) "
-            "ON CONFLICT (name) DO UPDATE SET value = value + ?2",
-            (name, change),
-        )

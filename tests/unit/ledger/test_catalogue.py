@@ -10,12 +10,15 @@ from dataclasses import replace
 from datetime import timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectome.errors import SessionError, StorageError
-from proofreading.catalogue import START, Catalogue, Changes, SiteScore
+from proofreading.catalogue import START, Catalogue, Changes, SiteScore, Token
+from proofreading.ledger.codec import to_json
+from proofreading.site_columns import KINDS
 from proofreading.sites import SiteKind
 from proofreading.verdicts import FailedVerdict, Task, Verdict
 from tests.unit.ledger.build import BIG, a_failure, a_site, a_verdict
@@ -175,6 +178,100 @@ def test_following_agrees_with_thinking_it_through(
             verdicts = newest(flat, site_id, Verdict).values()
             best = max((v.probability for v in verdicts if isinstance(v, Verdict)), default=None)
             assert reader.score(site_id).probability == best
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(RESULTS, max_size=8), max_size=6), st.integers(1, 9))
+def test_news_as_columns_are_the_changes(
+    tmp_path_factory: pytest.TempPathFactory,
+    batches: list[list[Verdict | FailedVerdict]],
+    limit: int,
+) -> None:
+    path = tmp_path_factory.mktemp("catalogue") / "c.sqlite"
+    with Catalogue.open(path) as catalogue, Catalogue.open(path, read_only=True) as reader:
+        catalogue.add_sites(a_site(i) for i in range(4))
+        early: dict[str, tuple[object, ...]] = {}
+        token = _take_news(reader, START, limit, early)
+        for batch in batches:
+            catalogue.add_verdicts(batch)
+            token = _take_news(reader, token, limit, early)
+        catalogue.add_sites([a_site(9)])
+        catalogue.add_verdicts([a_verdict(9, 0.3)])
+        _take_news(reader, token, limit, early)
+        late: dict[str, tuple[object, ...]] = {}
+        _take_news(reader, START, limit, late)
+        known = {s.id: catalogue.score(s.id) for s in catalogue.sites()}
+        told = {i: (s.probability, s.partner_supervoxel, s.failed) for i, s in known.items()}
+        assert early == late == told
+
+
+def _take_news(
+    reader: Catalogue, token: Token, limit: int, into: dict[str, tuple[object, ...]]
+) -> Token:
+    while news := reader.news_since(token, limit=limit):
+        into.update({f"{n:016x}": (None, None, False) for n in news.sites.sites["number"].tolist()})
+        for scores in (news.scores, news.changed):
+            for number, chance, partner, failed in scores[
+                ["number", "probability", "partner", "failed"]
+            ].tolist():
+                assert f"{number:016x}" in into
+                said = None if chance != chance else chance
+                into[f"{number:016x}"] = (said, partner or None, bool(failed))
+        token = news.token
+    return token
+
+
+def test_site_columns_are_the_sites(path: Path) -> None:
+    sites = [a_site(i, partners=i % 3, kind=list(SiteKind)[i % 4]) for i in range(20)]
+    with Catalogue.open(path) as catalogue:
+        catalogue.add_sites(sites[:7])
+        catalogue.add_sites(sites[5:])
+        columns = catalogue.news_since().sites
+    assert columns.sites["number"].tolist() == [site.number for site in sites]
+    taken = columns.take(np.array([4, 2, 3]))
+    begins = taken.first_partner
+    for place, row in enumerate((4, 2, 3)):
+        assert KINDS[taken.sites["kind"][place]] is sites[row].kind
+        assert taken.sites["root"][place] == sites[row].root
+        end = begins[place] + taken.sites["partners"][place]
+        supervoxels = [p.supervoxel for p in sites[row].partners]
+        assert taken.partners["supervoxel"][begins[place] : end].tolist() == supervoxels
+
+
+VERSION_1 = """
+CREATE TABLE sites (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
+ partners INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX sites_by_kind ON sites (kind, number);
+CREATE TABLE verdicts (number INTEGER PRIMARY KEY, site_id TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE failures (site_id TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE newest (site_id TEXT NOT NULL);
+CREATE TABLE scores (site_id TEXT PRIMARY KEY, change INTEGER NOT NULL);
+CREATE UNIQUE INDEX scores_by_change ON scores (change);
+CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_catalogue_of_the_first_version_is_taken_over(path: Path) -> None:
+    sites, verdict, failure = [a_site(1), a_site(2)], a_verdict(1, 0.7), a_failure(2, at=3)
+    older = sqlite3.connect(path)
+    older.executescript(VERSION_1)
+    for site in sites:
+        row = (site.id, site.kind.value, 2, to_json(site))
+        older.execute("INSERT INTO sites (id, kind, partners, body) VALUES (?, ?, ?, ?)", row)
+    for table, result in (("verdicts", verdict), ("failures", failure)):
+        row_ = (result.site_id, to_json(result))
+        older.execute(f"INSERT INTO {table} (site_id, body) VALUES (?, ?)", row_)
+    older.commit()
+    older.close()
+    with pytest.raises(SessionError, match="older Proofdesk"):
+        Catalogue.open(path, read_only=True)
+    for _ in range(2):
+        with Catalogue.open(path) as catalogue:
+            assert list(catalogue.sites()) == sites
+            assert catalogue.best_verdict(sites[0].id) == verdict
+            assert catalogue.failures(sites[1].id) == [failure]
+            assert (catalogue.counts().judged, catalogue.counts().failed) == (1, 1)
 
 
 def test_many_sites_stay_quick(path: Path) -> None:
