@@ -14,7 +14,7 @@ from proofreading.sites import SiteKind
 
 __all__ = ["LATENCIES", "Judged", "judged_of"]
 
-_READ = ["number", "change", "probability", "distance", "model", "kind", "partners"]
+_READ = ["number", "change", "probability", "distance", "spread", "model", "kind", "partners"]
 
 LATENCIES = (
     "SELECT json_extract(body, '$.provenance.latency_ms') FROM verdicts"
@@ -58,9 +58,16 @@ def judged_of(scores: NDArray[np.void], models: Mapping[int, str]) -> list[Judge
             site_id=f"{number:016x}",
             kind=KINDS[kind],
             partners=partners,
-            probability=None if math.isnan(probability) else probability,
+            probability=_told(probability),
             model_id=models.get(model, ""),
-            distance=None if math.isnan(distance) else distance,
+            distance=_told(distance),
+            spread=_told(spread),
         )
-        for number, change, probability, distance, model, kind, partners in scores[_READ].tolist()
+        for number, change, probability, distance, spread, model, kind, partners in (
+            scores[_READ].tolist()
+        )
     ]
+
+
+def _told(value: float) -> float | None:
+    return None if math.isnan(value) else value

@@ -53,7 +53,7 @@ _TABLES = (
     " PRIMARY KEY (site, task, partner)) WITHOUT ROWID",
     "CREATE TABLE newest (site INTEGER NOT NULL, task TEXT NOT NULL, partner TEXT NOT NULL,"
     " made_at TEXT NOT NULL, probability REAL NOT NULL, verdict INTEGER NOT NULL,"
-    " distance REAL, model INTEGER NOT NULL,"
+    " distance REAL, spread REAL, model INTEGER NOT NULL,"
     " PRIMARY KEY (site, task, partner)) WITHOUT ROWID",
     "CREATE TABLE scores (block INTEGER PRIMARY KEY, change INTEGER NOT NULL,"
     " packed BLOB NOT NULL)",

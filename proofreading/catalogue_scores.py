@@ -23,7 +23,7 @@ __all__ = ["Known", "count", "rescore", "score_of", "scores_between", "scores_si
 _BLOCK = 256
 
 _BEST = (
-    "SELECT probability, partner, verdict, distance, model FROM newest"
+    "SELECT probability, partner, verdict, distance, spread, model FROM newest"
     " WHERE site = ? AND task = ? ORDER BY probability DESC, partner LIMIT 1"
 )
 
@@ -109,13 +109,14 @@ def _counter(db: sqlite3.Connection, name: str) -> int:
 def _score(db: sqlite3.Connection, known: Known) -> Any:
     task = main_task(known.kind, known.partners).value
     best = db.execute(_BEST, (known.site, task)).fetchone()
-    probability, partner, verdict, distance, model = best or (None, "", 0, None, 0)
+    probability, partner, verdict, distance, spread, model = best or (None, "", 0, None, None, 0)
     failed = db.execute("SELECT 1 FROM failures WHERE site = ?", (known.site,)).fetchone()
     score = np.zeros((), SCORE)
     score["number"], score["verdict"], score["model"] = known.number, verdict, model
     score["partner"] = int(partner or 0)
     score["probability"] = math.nan if probability is None else probability
     score["distance"] = math.nan if distance is None else distance
+    score["spread"] = math.nan if spread is None else spread
     score["kind"], score["partners"] = KIND_CODES[known.kind], known.partners
     score["failed"] = failed is not None
     return score

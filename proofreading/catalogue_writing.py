@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from connectome.errors import SessionError
 from proofreading.catalogue_scores import Known, count, rescore
-from proofreading.ledger.codec import to_json
+from proofreading.ledger.codec import from_plain, to_json
 from proofreading.site_columns import SiteColumns
 from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Verdict
@@ -87,17 +88,13 @@ def stand_again(db: sqlite3.Connection, model_ids: Collection[str]) -> list[str]
     ).fetchall()
     for question in gone:
         db.execute("DELETE FROM newest WHERE site = ? AND task = ? AND partner = ?", question)
-        db.execute(
-            "INSERT INTO newest"
-            " (site, task, partner, made_at, probability, verdict, distance, model)"
-            " SELECT v.site, v.task, v.partner, v.made_at,"
-            " json_extract(v.body, '$.probability'), v.number,"
-            " json_extract(v.body, '$.provenance.out_of_distribution'), m.number"
-            " FROM verdicts v JOIN models m ON m.id = v.model_id"
-            " WHERE v.site = ? AND v.task = ? AND v.partner = ?"
-            f" AND v.model_id NOT IN ({marks}) ORDER BY v.made_at DESC, v.number DESC LIMIT 1",
+        row = db.execute(
+            "SELECT number, body FROM verdicts WHERE site = ? AND task = ? AND partner = ?"
+            f" AND model_id NOT IN ({marks}) ORDER BY made_at DESC, number DESC LIMIT 1",
             (*question, *model_ids),
-        )
+        ).fetchone()
+        if row is not None:
+            _stand(db, question[0], from_plain(Verdict, json.loads(row[1])), row[0], {})
     return _ids(rescore(db, [_numbered(db, site) for site in dict.fromkeys(q[0] for q in gone)]))
 
 
@@ -105,37 +102,48 @@ def _insert_verdict(
     db: sqlite3.Connection, site: int, verdict: Verdict, models: dict[str, int]
 ) -> None:
     question = (site, verdict.task.value, _partner(verdict))
-    made_at, provenance = _utc(verdict.made_at), verdict.provenance
+    made_at = _utc(verdict.made_at)
     done = db.execute(
         "INSERT OR IGNORE INTO verdicts (site, task, partner, model_id, made_at, body) "
         "VALUES (?, ?, ?, ?, ?, ?)",
-        (*question, provenance.model_id, made_at, to_json(verdict)),
+        (*question, verdict.provenance.model_id, made_at, to_json(verdict)),
     )
     if done.rowcount != 1:
         return
     count(db, "verdicts", 1)
-    if provenance.model_id not in models:
-        models[provenance.model_id] = _model(db, provenance.model_id)
-    db.execute(
-        "INSERT INTO newest"
-        " (site, task, partner, made_at, probability, verdict, distance, model) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, task, partner) DO UPDATE SET "
-        "made_at = excluded.made_at, probability = excluded.probability, "
-        "verdict = excluded.verdict, distance = excluded.distance, model = excluded.model "
-        "WHERE excluded.made_at >= newest.made_at",
-        (
-            *question,
-            made_at,
-            verdict.probability,
-            done.lastrowid,
-            provenance.out_of_distribution,
-            models[provenance.model_id],
-        ),
-    )
+    _stand(db, site, verdict, int(done.lastrowid or 0), models)
     # A failure without a partner is about the whole site: any verdict shows it is over.
     db.execute(
         "DELETE FROM failures WHERE site = ? AND task = ? AND partner IN (?, '') AND made_at <= ?",
         (*question, made_at),
+    )
+
+
+def _stand(
+    db: sqlite3.Connection, site: int, verdict: Verdict, number: int, models: dict[str, int]
+) -> None:
+    """Let a verdict be the newest of its question unless a newer one is."""
+    # The first of several models that answered together has measured the distance.
+    model = verdict.parts[0].model_id if verdict.parts else verdict.provenance.model_id
+    if model not in models:
+        models[model] = _model(db, model)
+    chances = [part.probability for part in verdict.parts]
+    db.execute(
+        "INSERT INTO newest"
+        " (site, task, partner, made_at, probability, verdict, distance, spread, model) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, task, partner) DO UPDATE SET "
+        "made_at = excluded.made_at, probability = excluded.probability, "
+        "verdict = excluded.verdict, distance = excluded.distance, spread = excluded.spread, "
+        "model = excluded.model WHERE excluded.made_at >= newest.made_at",
+        (
+            *(site, verdict.task.value, _partner(verdict)),
+            _utc(verdict.made_at),
+            verdict.probability,
+            number,
+            verdict.provenance.out_of_distribution,
+            max(chances) - min(chances) if len(chances) > 1 else None,
+            models[model],
+        ),
     )
 
 

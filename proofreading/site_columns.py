@@ -32,6 +32,7 @@ _SITE = np.dtype(
         ("root", "<u8"),
         ("supervoxel", "<u8"),
         ("point", "<f4", 3),
+        ("value", "<f4"),
         ("kind", "u1"),
         ("face", "u1"),
         ("partners", "u1"),
@@ -48,6 +49,7 @@ SCORE = np.dtype(
         ("verdict", "<u8"),
         ("probability", "<f8"),
         ("distance", "<f4"),
+        ("spread", "<f4"),
         ("model", "<u4"),
         ("kind", "u1"),
         ("partners", "u1"),
@@ -57,8 +59,8 @@ SCORE = np.dtype(
 )
 """What stands for a site: its id as a number, when that changed, and the newest verdict.
 
-`partner` is a supervoxel (0: none), `probability` and `distance` are NaN where there is none,
-`verdict` and `model` are numbers that the catalogue gives them (0: none); `kind` and
+`partner` is a supervoxel (0: none); `probability`, `distance` and `spread` are NaN where there is
+none; `verdict` and `model` are numbers that the catalogue gives them (0: none); `kind` and
 `partners` are the site's.
 """
 
@@ -75,7 +77,8 @@ class SiteColumns:
     Parameters
     ----------
     sites : ndarray, shape (n,)
-        `number` (the id), `root`, `supervoxel`, `point` (xyz in nm), `kind` (place in
+        `number` (the id), `root`, `supervoxel`, `point` (xyz in nm), `value`
+        (`Site.value_nm2`), `kind` (place in
         `KINDS`), `face` (whether it lies at a face of the volume), `partners` (how many).
     partners : ndarray, shape (m,)
         `own_supervoxel`, `supervoxel` and `root` of each site's partners, one site's after
@@ -141,6 +144,7 @@ def _site_row(site: Site) -> tuple[object, ...]:
         site.root,
         site.supervoxel,
         site.point_nm,
+        site.value_nm2,
         kind,
         face,
         len(site.partners),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -95,6 +96,13 @@ class Site:
     partners: tuple[Partner, ...] = field(default=())
     at_volume_face: bool = False
     proposed_cut: SplitRequest | None = None
+
+    @property
+    def value_nm2(self) -> float:
+        """How much hangs on it: the surface in question, or the neurite's cross-section."""
+        if self.partners:
+            return self.partners[0].contact_area_nm2
+        return math.pi * self.radius_nm**2
 
     @property
     def number(self) -> int:
