@@ -13,6 +13,7 @@ from PyQt6.QtWidgets import QFileDialog
 from app.services.actions import ACTIONS
 from app.services.model import Level
 from app.services.preferences import keys_of
+from app.services.splitting_model import CutSide
 from app.ui.bottom_bar import SKIP_REASONS
 from app.ui.palette import Entry
 from app.ui.ports import WorkbenchPort
@@ -43,6 +44,11 @@ class Commands:
         return {
             **answers,
             **partners,
+            "point": lambda: bench.put_point(CutSide.SOURCE),
+            "other_point": lambda: bench.put_point(CutSide.SINK),
+            "unpoint": bench.cutting.remove,
+            "preview": bench.preview_cut,
+            "cut": bench.make_cut,
             "undo": bench.undo,
             "redo": bench.redo,
             "next": bench.next,

@@ -17,6 +17,7 @@ from proofreading.decisions import Answer
 
 if TYPE_CHECKING:
     from app.services.dashboard import DashboardView
+    from app.services.splitting_model import CutSide
     from app.services.triage import TriageView
 
 __all__ = ["MakeWorkbench", "PictureLike", "Post", "QueuePort", "ViewerPort", "WorkbenchPort"]
@@ -118,6 +119,18 @@ class QualityPort(Protocol):
         ...
 
 
+class CuttingPort(Protocol):
+    """The cut at the site on the screen."""
+
+    def remove(self, number: int | None = None) -> None:
+        """Take a point away: the newest if no number is given."""
+        ...
+
+    def leave(self) -> bool:
+        """Go back to the question; tell whether a cut was being made."""
+        ...
+
+
 class WorkbenchPort(Protocol):
     """The use-cases behind the window."""
 
@@ -173,6 +186,23 @@ class WorkbenchPort(Protocol):
 
     def suggest_breaks(self, *, wanted: bool) -> None:
         """Say it once when a person has answered for long, or never."""
+        ...
+
+    @property
+    def cutting(self) -> CuttingPort:
+        """The points of a cut."""
+        ...
+
+    def put_point(self, side: CutSide) -> None:
+        """Put a point of a cut where the mouse is."""
+        ...
+
+    def preview_cut(self) -> None:
+        """Show what the cut between the points would do."""
+        ...
+
+    def make_cut(self) -> None:
+        """Accept the cut that was previewed."""
         ...
 
     @property

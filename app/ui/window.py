@@ -11,7 +11,7 @@ from app.services.model import Level, Notice, PlannedEdit, SecondLook, UndoQuest
 from app.services.preferences import Preferences, PreferencesStore, bound_keys
 from app.ui.bottom_bar import BottomBar
 from app.ui.commands import Commands
-from app.ui.dispatch import Coalescer, Dispatcher
+from app.ui.dispatch import Coalescer, Dispatcher, ScriptBatch
 from app.ui.export_dialog import ExportDialog
 from app.ui.help_overlay import HelpOverlay
 from app.ui.keys import CommitGate, KeyFilter
@@ -25,6 +25,7 @@ from app.ui.ports import WorkbenchPort
 from app.ui.quality_dialogs import DashboardDialog, RiskDialog
 from app.ui.queue_dock import QueueDock
 from app.ui.settings_dialog import SettingsDialog
+from app.ui.split_card import SplitCard
 from app.ui.theme import DARK, LIGHT, apply_theme, theme
 from app.ui.toasts import Toasts
 from app.ui.top_bar import TopBar
@@ -129,6 +130,12 @@ class MainWindow(QMainWindow):
         self.toasts = Toasts(self.web, self.dismiss)
         self.look_bar = LookBar(self.web)
         self.look_bar.back.connect(self._looked)
+        self.split_card = SplitCard(
+            self.web,
+            self.commands.perform,
+            leave=self.workbench.cutting.leave,
+            remove=self.workbench.cutting.remove,
+        )
         self.resize(1600, 1000)
         if not self._layouts.restore(self):
             self.reset_layout()
@@ -195,7 +202,7 @@ class MainWindow(QMainWindow):
         viewer, post = self.workbench.viewer, self.dispatcher.post
         self.web.loading.connect(viewer.mark_loading)
         self.web.loaded.connect(viewer.mark_ready)
-        viewer.attach(lambda script: post(lambda: self.web.run_script(script)))
+        viewer.attach(ScriptBatch(post, self.web.run_script).add)
         viewer.on_site_click(lambda site_id: post(lambda: self._site_clicked(site_id)))
 
     def _site_clicked(self, site_id: str) -> None:
@@ -214,6 +221,7 @@ class MainWindow(QMainWindow):
         self.top.show_snapshot(snapshot)
         self.verdict.show_snapshot(snapshot)
         self.bottom.show_snapshot(snapshot)
+        self.split_card.show_cut(snapshot.cut)
         self.toasts.show_notices(snapshot.notices + self._notices)
         if self.export_dialog is not None and self.export_dialog.isVisible():
             self.export_dialog.show_snapshot(snapshot)
@@ -286,6 +294,8 @@ class MainWindow(QMainWindow):
                 return True
         if self.look_bar.isVisible():
             self.look_bar.go_back()
+            return True
+        if self.workbench.cutting.leave():
             return True
         if self.queue.filter.hasFocus():
             self.web.view.setFocus()

@@ -5,7 +5,8 @@
 
   window.proofdesk.extend(({ config, layer, report, whenThere, packedColor }) => {
     const REPORT_MS = 120; // A drag changes a point with every move of the mouse.
-    const GHOST = 0.12; // Opacity of the whole object while its parts are shown.
+    const GLASS = 0.3; // Opacity of surfaces that points lie in...
+    const GHOST = 0.25; // ...and of the whole object while its parts are shown.
 
     const managed = (name) => window.viewer?.layerManager?.getLayerByName(name);
     const annotations = () => layer(config().marks)?.localAnnotations;
@@ -56,6 +57,7 @@
         applying = false;
       }
       managed(config().marks).setVisible(wanted.length > 0);
+      dim();
     }
 
     const same = (a, b) =>
@@ -86,6 +88,7 @@
     // ---- what an edit would leave --------------------------------------------------
 
     let before = null; // How the segmentation looked.
+    let parted = false; // Whether the parts are shown.
 
     function forget(pattern) {
       for (const source of window.viewer.chunkManager.rpc.objects.values()) {
@@ -107,24 +110,27 @@
         colors.set(BigInt(id), packedColor(color));
         group.visibleSegments.add(BigInt(id));
       }
+      display.objectAlpha.value = wanted.length > 0 ? 2 * GLASS : 1;
       managed(config().after).setVisible(true);
-      haunt();
-    }
-
-    function haunt() {
-      const display = layer(config().segmentation)?.displayState;
-      if (!display || before !== null) return;
-      before = [display.objectAlpha.value, display.selectedAlpha.value];
-      display.objectAlpha.value = GHOST;
-      display.selectedAlpha.value = 0;
+      parted = true;
+      dim();
     }
 
     function hideAfter() {
       managed(config().after)?.setVisible(false);
+      parted = false;
+      dim();
+    }
+
+    // The object steps back behind the points in it, and further behind its own parts.
+    function dim() {
       const display = layer(config().segmentation)?.displayState;
-      if (!display || before === null) return;
-      [display.objectAlpha.value, display.selectedAlpha.value] = before;
-      before = null;
+      if (!display) return;
+      before ??= [display.objectAlpha.value, display.selectedAlpha.value];
+      const [solid, fill] = before;
+      display.objectAlpha.value = parted ? GHOST : wanted.length > 0 ? GLASS : solid;
+      display.selectedAlpha.value = parted ? 0 : fill;
+      if (!parted && wanted.length === 0) before = null;
     }
 
     return { showMarks, pointAt, showAfter, hideAfter };

@@ -29,6 +29,7 @@ from app.services.model import (
 )
 from app.services.quality import Quality
 from app.services.queue import Queue, Sight, row_of
+from app.services.splitting_model import CutSide
 from proofreading.decisions import Answer
 from proofreading.sites import Partner, Site, SiteKind
 from proofreading.verdicts import Provenance, Task, Verdict
@@ -140,11 +141,29 @@ class FakeViewer:
         self.said.append(layout)
 
 
+@dataclass
+class FakeCutting:
+    """A cut that only remembers; `active` tells whether one is being made."""
+
+    say: Callable[[str], None]
+    active: bool = False
+
+    def remove(self, number: int | None = None) -> None:
+        self.say(f"remove {number}")
+
+    def leave(self) -> bool:
+        was, self.active = self.active, False
+        if was:
+            self.say("leave the cut")
+        return was
+
+
 class FakeWorkbench:
     """Answers like the real one, on sites that it makes up."""
 
     def __init__(self, count: int = 60) -> None:
         self.viewer = FakeViewer()
+        self.cutting = FakeCutting(self._say)
         self.queue = Queue()
         self.sites = {site.id: site for site in map(make_site, range(count))}
         self.current: Site | None = None
@@ -256,6 +275,15 @@ class FakeWorkbench:
         following = self.queue.next_open(None)
         self.current = self.sites[following[0]] if following else None
         self.tell()
+
+    def put_point(self, side: CutSide) -> None:
+        self._say(f"point {side}")
+
+    def preview_cut(self) -> None:
+        self._say("preview")
+
+    def make_cut(self) -> None:
+        self._say("cut")
 
     def undo(self) -> None:
         self._say("undo")

@@ -1,0 +1,166 @@
+"""The cut in the making, over the viewer: its points, what to do next, and what it would do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PyQt6.QtCore import QEvent, QObject
+from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from app.services.model import Phase
+from app.services.splitting_model import CutPoint, CutSide, CutView
+from app.ui.keyed_button import KeyedButton
+from app.ui.theme import GRID, ui_font
+from app.ui.widgets import button, chip, label, set_tone, shown, title
+
+__all__ = ["SplitCard", "volume_words"]
+
+_WIDTH = 92 * GRID
+_MOST = 6
+_HINT = "E blue point · Shift+E orange point · Ctrl+drag moves one · Backspace takes the last away"
+_NM3_PER_UM3 = 1e9
+_CHIPS = {CutSide.SOURCE: "A", CutSide.SINK: "B"}
+
+
+def volume_words(nm3: float) -> str:
+    """Return a volume in µm³ with three figures that count."""
+    um3 = nm3 / _NM3_PER_UM3
+    if um3 >= 100:
+        return f"{um3:,.0f} µm³"
+    return f"{um3:.2f} µm³" if um3 >= 0.1 else f"{um3:.4f} µm³"
+
+
+class PointRow(QWidget):
+    """The points of one side, each a button that takes it away."""
+
+    def __init__(self, letter: str, remove: Callable[[int], None]) -> None:
+        super().__init__()
+        self._numbers: list[int] = []
+        self.buttons: list[QPushButton] = []
+        line = QHBoxLayout(self)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(GRID // 2)
+        line.addWidget(chip(letter))
+        self.count = label("", "dim")
+        for place in range(_MOST):
+            made = button("", partial(self._remove, place, remove), kind="quiet")
+            made.setToolTip("Take this point away")
+            self.buttons.append(made)
+            line.addWidget(made)
+        line.addWidget(self.count)
+
+    def _remove(self, place: int, remove: Callable[[int], None]) -> None:
+        remove(self._numbers[place])
+
+    def show_points(self, points: tuple[CutPoint, ...]) -> None:
+        """Show the points of the side; more than fit are counted only."""
+        self._numbers = [point.number for point in points]
+        more = len(points) - _MOST
+        self.count.setText("no point" if not points else f"and {more} more")
+        shown(self.count, when=not points or more > 0)
+        for place, made in enumerate(self.buttons):
+            shown(made, when=place < len(points))
+            if place < len(points):
+                made.setText(f"{'!' if points[place].trouble else place + 1} ×")
+
+
+class SplitCard(QFrame):
+    """Lies at the top of its parent while a cut is being made.
+
+    Parameters
+    ----------
+    perform : callable
+        Does an action by name: ``preview``, ``cut``.
+    leave : callable
+        Goes back to the question.
+    remove : callable
+        Takes a point away by its number.
+    """
+
+    def __init__(
+        self,
+        parent: QWidget,
+        perform: Callable[[str], None],
+        *,
+        leave: Callable[[], object],
+        remove: Callable[[int], None],
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("card")
+        self._view: CutView | None = None
+        self.rows = {side: PointRow(letter, remove) for side, letter in _CHIPS.items()}
+        self.text = label("", wrap=True)
+        self.text.setFont(ui_font(bold=True))
+        self.remedy = label("", "dim", wrap=True)
+        self.numbers = label("", "dim")
+        self.preview = KeyedButton("preview", "P", lambda: perform("preview"))
+        self.make = KeyedButton("make the cut", "Enter", lambda: perform("cut"))
+        self.back = KeyedButton("leave", "Esc", leave)
+        self._lay_out()
+        parent.installEventFilter(self)
+        self.hide()
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(2 * GRID)
+        head.addWidget(title("CUT"))
+        for row in self.rows.values():
+            head.addWidget(row)
+        head.addStretch(1)
+        for key in (self.preview, self.make, self.back):
+            head.addWidget(key)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2 * GRID, GRID, GRID, GRID)
+        column.setSpacing(GRID // 2)
+        column.addLayout(head)
+        for part in (self.text, self.remedy, self.numbers, label(_HINT, "faint")):
+            column.addWidget(part)
+
+    def show_cut(self, view: CutView | None) -> None:
+        """Show the cut at the site on the screen, or nothing."""
+        if view == self._view:
+            return
+        self._view = view
+        if view is None:
+            self.hide()
+            return
+        for side, row in self.rows.items():
+            row.show_points(view.on(side))
+        self._say(view)
+        self.preview.setEnabled(view.phase in (Phase.PARTIAL, Phase.FAILED, Phase.READY))
+        self.make.setEnabled(view.phase is Phase.READY)
+        self.show()
+        self._place()
+        self.raise_()
+
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802
+        """Follow the parent's size."""
+        if a0 is self.parentWidget() and a1 is not None and a1.type() == QEvent.Type.Resize:
+            self._place()
+        return False
+
+    def _say(self, view: CutView) -> None:
+        set_tone(self.text, "error" if view.phase is Phase.FAILED else "")
+        self.text.setText(view.text)
+        _set(self.remedy, view.remedy)
+        volumes = view.volumes_nm3
+        told = "" if volumes is None else _numbers(*volumes)
+        _set(self.numbers, told)
+
+    def _place(self) -> None:
+        parent = self.parentWidget()
+        if parent is not None and self._view is not None:
+            width = min(_WIDTH, parent.width() - 4 * GRID)
+            self.setFixedWidth(width)
+            self.adjustSize()
+            self.move((parent.width() - width) // 2, 2 * GRID)
+
+
+def _set(made: QLabel, text: str) -> None:
+    made.setText(text)
+    shown(made, when=bool(text))
+
+
+def _numbers(one: float, two: float) -> str:
+    return f"Near the points: A {volume_words(one)}, B {volume_words(two)}"
