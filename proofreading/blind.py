@@ -16,7 +16,7 @@ from proofreading.decisions import Answer, Decision
 from proofreading.history import History, says_yes, told
 from proofreading.intervals import Share, share_of
 from proofreading.ledger.events import GoldAdded, SamplingChosen
-from proofreading.sampling import Purpose, is_drawn, place_of
+from proofreading.sampling import Purpose, is_drawn
 
 __all__ = [
     "BlindReport",
@@ -25,11 +25,7 @@ __all__ = [
     "blind_report",
     "difference",
     "is_hidden",
-    "mixed_in",
 ]
-
-_EVERY = 10
-"""On average, one of so many sites is a gold one while any are left."""
 
 
 @dataclass(frozen=True)
@@ -85,25 +81,6 @@ def is_hidden(site_id: str, sampling: SamplingChosen, *, gold: bool, audited: bo
         these the person must answer alone.
     """
     return gold or audited or is_drawn(Purpose.BLIND, sampling.seed, site_id, sampling.blind)
-
-
-def mixed_in(
-    ordered: Sequence[str], gold: Sequence[str], sampling: SamplingChosen, every: int = _EVERY
-) -> Iterator[str]:
-    """Yield sites in their order with the drawn gold sites at random places among them.
-
-    The places depend on the sites alone, so that an order worked out again puts each gold
-    site beside the same neighbours. Gold sites do not come again where they stood before.
-    """
-    drawn = [s for s in gold if is_drawn(Purpose.GOLD, sampling.seed, s, sampling.gold)]
-    waiting = sorted(drawn, key=lambda s: place_of(Purpose.ORDER, sampling.seed, s), reverse=True)
-    moved = set(waiting)
-    for site_id in ordered:
-        if waiting and is_drawn(Purpose.ORDER, sampling.seed, site_id, 1 / every):
-            yield waiting.pop()
-        if site_id not in moved:
-            yield site_id
-    yield from reversed(waiting)
 
 
 def blind_report(history: History) -> BlindReport:

@@ -79,6 +79,11 @@ class Running:
         return new
 
     @property
+    def automatic(self) -> int:
+        """Number of sites that were decided without a person."""
+        return self._automatic
+
+    @property
     def pace(self) -> tuple[float | None, float | None]:
         """Answers per hour of work, and the median seconds of one; None before the first."""
         count = len(self._sorted_ms)

@@ -72,6 +72,11 @@ class Dashboard:
             told = looked_at(decision) and self._breaks.take(decision.decided_at)
         return told
 
+    @property
+    def automatic(self) -> int:
+        """Number of sites that were decided without a person."""
+        return self._running.automatic
+
     def was_answered(self, site_id: str) -> bool:
         """Tell whether a person ever answered a site, even if it was taken back."""
         return bool(self._running.history.own_at(site_id))

@@ -18,6 +18,7 @@ from connectome.errors import InputError, ModelError
 from inference.models.registry import find_model
 from proofreading.confirmation import BLIND_NEEDED, confirmation_of, lock_of
 from proofreading.decisions import Answer, Decider
+from proofreading.sampling import SAMPLING, Purpose, is_drawn
 from proofreading.session import Session
 from proofreading.sites import Partner, Site, SiteKind
 from proofreading.verdicts import Verdict
@@ -69,6 +70,7 @@ class AutomaticSummary:
     left_open: int
     left_unusual: int
     same_pair: int
+    left_for_audit: int
     unlocked_by: str
 
 
@@ -80,6 +82,7 @@ def decide_automatically(
     Sites that have an answer keep it. The pair accepted is the most probable partner's;
     a pair of segments that several sites name is decided once, at its most probable one,
     and not at all where a person has answered it at any of them.
+    The sample that the audit draws is left to the person, who answers it without the verdict.
     Sites whose pictures are unusual for the model (beyond the 95th percentile of its own
     held-out pairs) are left to the person, however sure the model is.
 
@@ -112,7 +115,8 @@ def _decide(
 ) -> AutomaticSummary:
     answering = Answering(decider=Decider.AUTOMATIC)
     counts = {Answer.ACCEPT: 0, Answer.REJECT: 0}
-    judged = unusual = again = 0
+    judged = unusual = again = audited = 0
+    sampling = session.ledger.state.sampling or SAMPLING
     present = successors(session.ledger.state)
     seen = _answered_pairs(session, present)
     for site, partner, verdict in _judged_open_sites(session):
@@ -127,6 +131,9 @@ def _decide(
         if _is_unusual(verdict):
             unusual += 1
             continue
+        if is_drawn(Purpose.AUDIT, sampling.seed, site.id, sampling.audit):
+            audited += 1
+            continue
         counts[answer] += 1
         seen.add(pair)
         events = answering.decide(
@@ -138,9 +145,10 @@ def _decide(
         judged=judged,
         accepted=counts[Answer.ACCEPT],
         rejected=counts[Answer.REJECT],
-        left_open=judged - decided - unusual - again,
+        left_open=judged - decided - unusual - again - audited,
         left_unusual=unusual,
         same_pair=again,
+        left_for_audit=audited,
         unlocked_by=reason,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from app.services.through import Through
 from connectome.space import PointNm
 from proofreading.decisions import Answer
 from proofreading.sites import Site, SiteKind
@@ -13,6 +14,7 @@ from proofreading.verdicts import FailedVerdict, Verdict
 
 if TYPE_CHECKING:
     from app.services.language import LanguageStatus
+    from app.services.second_look import Doubt
     from app.services.splitting_model import CutView
     from rendering.pictures import SitePictures
 
@@ -309,12 +311,15 @@ class Hidden:
         Open questions below the limit; `limit` is 0 while all are shown.
     same : int
         Sites whose question another site asks, too.
+    joined : int
+        Sites that ask nothing any more: their segments are one object.
     wanted_limit : float
         The limit that the person set in the settings, whether it holds now or not.
     """
 
     improbable: int = 0
     same: int = 0
+    joined: int = 0
     limit: float = 0.0
     wanted_limit: float = 0.0
 
@@ -328,7 +333,8 @@ class Hidden:
 class Snapshot:
     """Everything the window shows besides the rows of the queue.
 
-    `learned` says what the adaptive judge knows; empty while it changes nothing.
+    `learned` says what the adaptive judge knows; empty while it changes nothing. `doubt` is
+    the answer that has to be given once more before it counts.
     """
 
     session_name: str
@@ -348,4 +354,6 @@ class Snapshot:
     hidden: Hidden = Hidden()
     learned: str = ""
     language: LanguageStatus | None = None
+    through: Through = field(default_factory=Through)
+    doubt: Doubt | None = None
     cut: CutView | None = None

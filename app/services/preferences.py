@@ -15,6 +15,7 @@ from platformdirs import user_config_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from app.services.actions import ACTIONS
+from app.services.through import QueueOrder
 from connectome.errors import InputError
 from proofreading.files import storage_errors, write_atomically
 
@@ -65,6 +66,11 @@ class Preferences(BaseModel):
         Ids or folders of the judges to use instead of the bundled ones.
     suggest_breaks : bool
         Whether a break is suggested once, near 300 decisions.
+    second_look : bool
+        Whether an answer that a sure judge contradicts has to be given twice.
+    lane, order : str
+        What the queue looks through, and in which order: a `Lane` (empty for all) and a
+        `QueueOrder`.
     tour_done : bool
         Whether the tour of the first start was seen.
     recent : tuple of str
@@ -81,6 +87,9 @@ class Preferences(BaseModel):
     slots: dict[str, str] = Field(default_factory=dict)
     models: tuple[str, ...] = ()
     suggest_breaks: bool = True
+    second_look: bool = True
+    lane: Literal["", "automatic", "quick", "full"] = ""
+    order: QueueOrder = QueueOrder.PROBABILITY
     tour_done: bool = False
     recent: tuple[str, ...] = ()
 

@@ -6,20 +6,25 @@ changed otherwise (`changed`); ask it whether a verdict is to be hidden (`hides`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from app.services.dashboard import Dashboard, DashboardView
 from app.services.evidence import PictureKeeper
 from app.services.triage import Triage, TriageView
 from connectome.closing import Closing
-from proofreading.blind import is_hidden, mixed_in
+from proofreading.blind import is_hidden
+from proofreading.catalogue_judged import Judged
 from proofreading.decisions import Answer, Decision
+from proofreading.sampling import Purpose, is_drawn, place_of
 from proofreading.session import Session
 from proofreading.statistics import BREAK_AFTER
 
 if TYPE_CHECKING:
+    from app.services.queue import Queue
     from rendering.pictures import SitePictures
 
 __all__ = ["BREAK_TEXT", "Quality"]
@@ -38,6 +43,9 @@ class Quality(Closing):
         self._dashboard = Dashboard(session.ledger, session.catalogue, self._triage)
         self._dashboard.follow()
         self._keeper = PictureKeeper(session.folder)
+        self._heard: list[Judged] = []
+        self.dial_moved: Callable[[], None] = lambda: None
+        """Called after another error was accepted."""
 
     def close(self) -> None:
         """Finish keeping pictures."""
@@ -45,7 +53,47 @@ class Quality(Closing):
 
     def follow(self) -> bool:
         """Take in one page of new verdicts; tell whether there may be more."""
-        return self._triage.follow(_PAGE)
+        page = self._triage.page(_PAGE)
+        self._heard += page
+        return bool(page)
+
+    def tell(self, queue: Queue) -> None:
+        """Let the queue know what was heard of the sites that it has by now."""
+        heard = self._heard
+        if not heard:
+            return
+        automatic = self._dashboard.automatic > 0
+        known = queue.set_judged(
+            np.array([int(each.site_id, 16) for each in heard], np.uint64),
+            np.array([self._triage.is_unusual(each) for each in heard], np.bool_),
+            np.array([np.nan if e.spread is None else e.spread for e in heard], np.float32),
+            np.array([self.hides(each.site_id) for each in heard], np.bool_),
+            # What the audit leaves open of a lane that was decided comes before the rest.
+            np.array([automatic and self._audits(each.site_id) for each in heard], np.bool_),
+        )
+        self._heard = [each for each, there in zip(heard, known.tolist(), strict=True) if not there]
+
+    @property
+    def error_rate(self) -> float:
+        """The error that the dial accepts."""
+        return self._triage.error_rate
+
+    @property
+    def seed(self) -> int:
+        """What random orders and samples begin with."""
+        return self._triage.sampling.seed
+
+    def gold_to_ask(self) -> list[str]:
+        """Return the sites with known answers that are mixed in, in a random order."""
+        sampling, state = self._triage.sampling, self._ledger.state
+        if not sampling.gold:
+            return []
+        drawn = [s for s in state.gold() if is_drawn(Purpose.GOLD, self.seed, s, sampling.gold)]
+        waiting = [s for s in drawn if state.decision(s) is None]
+        return sorted(waiting, key=lambda s: place_of(Purpose.ORDER, self.seed, s))
+
+    def _audits(self, site_id: str) -> bool:
+        return self._ledger.state.decision(site_id) is None and self._triage.is_audited(site_id)
 
     @property
     def pace(self) -> tuple[float | None, float | None]:
@@ -74,13 +122,6 @@ class Quality(Closing):
             self._triage.mark(site_id)
         self._dashboard.follow()
 
-    def order(self, site_ids: list[str]) -> list[str]:
-        """Return open sites in their order, with gold ones mixed in."""
-        gold = self._ledger.state.gold()
-        if not gold or not self._triage.sampling.gold:
-            return site_ids
-        return list(mixed_in(site_ids, [s for s in site_ids if s in gold], self._triage.sampling))
-
     def lanes(self, error_rate: float | None = None) -> TriageView:
         """Return the lanes, at the dial's error if none is given."""
         return self._triage.view(error_rate)
@@ -88,6 +129,7 @@ class Quality(Closing):
     def accept_error(self, error_rate: float) -> None:
         """Set the dial; recorded."""
         self._triage.accept(error_rate)
+        self.dial_moved()
 
     def figures(self) -> DashboardView:
         """Return what the dashboard shows."""

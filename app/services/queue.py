@@ -42,7 +42,7 @@ class Sight(StrEnum):
     SAME = "same"
     """Another site asks the same question."""
     JOINED = "joined"
-    """An edit has made the two segments one."""
+    """An edit has made the two segments one, or there is no object any more."""
 
 
 # Shown rows with an answer have a code, and so a count, of their own.
@@ -85,6 +85,7 @@ class Queue:
         self._limit = 0.0
         self._focus: int | None = None
         self._untold: list[Rows] = []
+        self._joined: list[Rows] = []
         self.veils: Callable[[str], bool] = lambda _site_id: False
         """Tells whether a site's probability is kept from the person for now."""
 
@@ -323,6 +324,13 @@ class Queue:
         self._table["aside"][rows] = aside
         return self._table["number"][rows], aside
 
+    def drain_joined(self) -> list[QueueRow]:
+        """Return the open rows that asked something and do not any more, since the last call."""
+        rows = distinct(np.concatenate([np.empty(0, np.int32), *self._joined]))
+        self._joined = []
+        rows = rows[self._table["sight"][rows] == _JOINED]
+        return [row_at(self._table, row) for row in rows.tolist()]
+
     def next_open(self, after: str | None, count: int = 1) -> list[str]:
         """Return up to ``count`` open sites that follow one in the order, without wrapping."""
         row = ABSENT if after is None else self._row(after)
@@ -367,6 +375,8 @@ class Queue:
         sights, answered = self._sights(rows), table["answer"][rows] != 0
         counted = np.where((sights == _SHOWN) & answered, _ANSWERED, sights)
         was = table["sight"][rows]
+        asked_before = (was == _SHOWN) | (was == _LOW)
+        self._joined.append(rows[asked_before & ~answered & (counted == _JOINED)])
         self._counts += np.bincount(counted, minlength=self._counts.size)
         self._counts -= np.bincount(was, minlength=self._counts.size)
         self._counts[_NEW] = 0
@@ -407,6 +417,7 @@ class Queue:
         answered = table["answer"][rows] != 0
         partners, probabilities = table["partner"][rows], table["probability"][rows]
         joined = (partners != 0) & (partners == table["root"][rows])
+        joined |= table["root"][rows] == 0
         same = (table["question"][rows] != ABSENT) & ~self._questions.is_first(rows)
         low = (probabilities < self._limit) & ~table["failed"][rows] & ~answered
         low &= ~table["first"][rows]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.services.queue_columns import KINDS, Rows
+from app.services.through import QueueOrder
 from connectome.space import PointNm
 from proofreading.columns import Columns
 from proofreading.sites import SiteKind
 from proofreading.triage import DEFAULT_ERROR, QUICK_LIMIT, Lane, step_below
 
-__all__ = ["LANES", "WORDS", "QueueOrder", "QueueView", "lanes_of", "walk_along", "worth_of"]
+__all__ = ["LANES", "QueueOrder", "QueueView", "lanes_of", "walk_along", "worth_of"]
 
 LANES: tuple[Lane, ...] = tuple(Lane)
 _PAIRS = np.array([kind in (SiteKind.CONTACT, SiteKind.ENDPOINT) for kind in KINDS])
@@ -22,44 +22,6 @@ _SLACK = 1e-9
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 MOST_OF_A_NEURON = 2000
 """So many sites of one neuron are put in order at most: the way takes time with their square."""
-
-
-class QueueOrder(StrEnum):
-    """What is asked first.
-
-    Attributes
-    ----------
-    PROBABILITY
-        What is most likely an error.
-    VALUE
-        What is worth most: the area of the contact times the chance, and a bonus for doubt
-        (as `inference.adaptive.orders.Order.VALUE_UNCERTAINTY`, with the area for the gain).
-    DISAGREEMENT
-        Where the judges differ most.
-    NEAR
-        What is nearest to the last one.
-    NEURON
-        Along one neuron: every site of the segment, each near the one before; then the rest.
-    RANDOM
-        By chance, the same for the same seed.
-    """
-
-    PROBABILITY = "probability"
-    VALUE = "value"
-    DISAGREEMENT = "disagreement"
-    NEAR = "near"
-    NEURON = "neuron"
-    RANDOM = "random"
-
-
-WORDS: dict[QueueOrder, str] = {
-    QueueOrder.PROBABILITY: "most probable first",
-    QueueOrder.VALUE: "value × uncertainty",
-    QueueOrder.DISAGREEMENT: "judges disagree",
-    QueueOrder.NEAR: "near the last one",
-    QueueOrder.NEURON: "along one neuron",
-    QueueOrder.RANDOM: "random",
-}
 
 
 @dataclass(frozen=True)

@@ -143,13 +143,22 @@ class Triage:
 
     def follow(self, limit: int = 2000) -> bool:
         """Take in one page of new verdicts; tell whether there may be more."""
+        return bool(self.page(limit))
+
+    def page(self, limit: int) -> list[Judged]:
+        """Take in one page of new verdicts and return it."""
         if self._drawn_by != self._drawing():
             self._begin_again()
         page = self._scores.judged_since(self._change, limit=limit)
         for judged in page:
             self._take(judged)
             self._change = judged.change
-        return bool(page)
+        return page
+
+    def is_unusual(self, judged: Judged) -> bool:
+        """Tell whether a site is unlike what its judge was trained on."""
+        limit = self._usual(judged.model_id) if judged.distance is not None else None
+        return limit is not None and judged.distance is not None and judged.distance > limit
 
     def follow_all(self) -> None:
         """Take in everything there is."""
@@ -230,11 +239,10 @@ class Triage:
         self._tally.add(place)
 
     def _standing(self, judged: Judged) -> Standing:
-        limit = self._usual(judged.model_id) if judged.distance is not None else None
         seed, share = self._drawn_by
         return Standing(
             probability=judged.probability,
-            unusual=limit is not None and judged.distance is not None and judged.distance > limit,
+            unusual=self.is_unusual(judged),
             decidable=judged.kind in _PAIRS and judged.partners > 0,
             drawn=is_drawn(Purpose.AUDIT, seed, judged.site_id, share),
         )

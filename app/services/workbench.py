@@ -20,6 +20,7 @@ from app.services.export_desk import ExportDesk
 from app.services.jobs import JobTable
 from app.services.language import LanguageDesk
 from app.services.learning.desk import LearningDesk
+from app.services.looking import Looking, view_box
 from app.services.model import (
     EditList,
     Hidden,
@@ -37,10 +38,12 @@ from app.services.place import Place
 from app.services.quality import Quality
 from app.services.queue import Queue, Sight
 from app.services.root_watch import RootWatch
+from app.services.second_look import SecondLooks
 from app.services.site_pairs import SitePairs
 from app.services.splitting_bench import CutBench
 from app.services.splitting_model import CutSide
 from app.services.summary import outbox_of, queue_phase, queue_text, used_up_roots
+from app.services.through import LANE_WORDS, QueueOrder
 from app.services.undoing import Undoing
 from app.services.worker.messages import (
     Cancel,
@@ -64,6 +67,7 @@ from connectome.opening import open_datastack
 from ngplugin.viewer import SiteViewer
 from proofreading.decisions import Answer, Decision
 from proofreading.edits import EditState
+from proofreading.triage import Lane
 from rendering.em import grey_range
 
 if TYPE_CHECKING:
@@ -118,6 +122,9 @@ class Workbench:
         self.viewer = self._make_viewer()
         self.quality = Quality(self.session)
         self.queue.veils = self.quality.hides
+        self._looking = Looking(self.session, self.queue, self.quality)
+        self.quality.dial_moved = self._looking.dial_moved
+        self._second = SecondLooks(self.session.ledger)
         self._follower = CatalogueFollower(
             self.session.catalogue,
             self.session.ledger,
@@ -190,6 +197,8 @@ class Workbench:
 
     def select(self, site_id: str) -> None:
         """Make a site the current one."""
+        self._second.leave()
+        self._looking.came_to(site_id)
         if not self._place.go(site_id):
             self.notify(Level.WARNING, "That site is not in this session.")
         self._changed()
@@ -202,14 +211,20 @@ class Workbench:
             self._changed()
 
     def answer(self, answer: Answer, *, reason: str = "") -> None:
-        """Record an answer to the current question and go to the next open site."""
+        """Record an answer to the current question and go to the next open site.
+
+        One that a sure judge contradicts has to be given twice, if the person wants that.
+        """
         site = self._place.site
         if site is None:
             self.notify(Level.INFO, "There is nothing to answer yet.")
             return
+        current = self.snapshot().current
+        if self._second.asks(site.id, answer, None if current is None else current.verdict):
+            self._changed()
+            return
         upcoming = self.queue.next_open(site.id)
         hidden = self.quality.hides(site.id)
-        current = self.snapshot().current
         made = self._answers.give(
             self._place,
             answer,
@@ -256,6 +271,20 @@ class Workbench:
         if trouble:
             self.notify(Level.INFO, trouble)
         self._changed()
+
+    def look_through(self, lane: Lane | None, order: QueueOrder) -> None:
+        """Look through the sites of a lane (None: of all) in an order."""
+        site = self._place.site
+        self._looking.choose(lane, order, None if site is None else site.id)
+        self._changed()
+
+    def view_box(self) -> str:
+        """Return the filter's word for the region that Neuroglancer shows."""
+        return view_box(self.viewer.view_state())
+
+    def ask_twice(self, *, wanted: bool) -> None:
+        """Ask back, once for a site, where an answer contradicts a sure judge; or never."""
+        self._second.wanted = wanted
 
     def suggest_breaks(self, *, wanted: bool) -> None:
         """Say it once when a person has answered for long, or never."""
@@ -426,11 +455,14 @@ class Workbench:
             hidden=Hidden(
                 improbable=self.queue.count(Sight.LOW),
                 same=self.queue.count(Sight.SAME),
+                joined=self.queue.count(Sight.JOINED),
                 limit=self._limit,
                 wanted_limit=self._hide_below,
             ),
             learned=self._learning.learned.words,
             language=self._language.status,
+            through=self._looking.through(None if site is None else site.id),
+            doubt=self._second.doubt,
             cut=self.cutting.view(),
         )
 
@@ -449,6 +481,7 @@ class Workbench:
             case RootsFound() | RootsReplaced():
                 self._roots.take(reply)
                 self._follower.show_aside()
+                self._looking.record_aside()
             case JudgeReady():
                 phase = Phase.FAILED if reply.message else Phase.READY
                 self._judge = JudgeStatus(phase, reply.model, reply.provider, reply.message)
@@ -497,12 +530,17 @@ class Workbench:
         if self._closed:
             return
         # First what tells which verdicts are to be hidden, then the verdicts.
-        if self.quality.follow() | self._follower.follow():
+        more = self.quality.follow() | self._follower.follow()
+        self.quality.tell(self.queue)
+        if more:
             self._post(self.follow)
-        elif not self._checked_roots:
-            # Others may have edited since the sites were found, so the first time all are asked.
-            self._checked_roots = True
-            self._roots.check_all()
+        else:
+            self._looking.mix_in()
+            self._looking.record_aside()
+            if not self._checked_roots:
+                # Others may have edited since the sites were found: the first time all are asked.
+                self._checked_roots = True
+                self._roots.check_all()
         if self._place.site is None:
             self._place.go_back()
         self._changed()
@@ -546,7 +584,9 @@ class Workbench:
             self.select(first[0])
             self.notify(Level.INFO, "That was the last one below; back at the top of the queue.")
         else:
-            self.notify(Level.INFO, "Every site is answered.")
+            lane = self.queue.view.lane
+            where = "" if lane is None else f" of the lane {LANE_WORDS[lane]}"
+            self.notify(Level.INFO, f"Every site{where} is answered.")
 
     def _after_history(self, decision: Decision) -> None:
         """Show a site whose answer came or went by undo or redo."""

@@ -51,6 +51,8 @@ _KINDS: dict[str, type[Event]] = {
     "risk_accepted": events.RiskAccepted,
     "sampling_chosen": events.SamplingChosen,
     "gold_added": events.GoldAdded,
+    "second_look_asked": events.SecondLookAsked,
+    "site_set_aside": events.SiteSetAside,
 }
 _ADAPTERS: dict[type, TypeAdapter[Any]] = {}
 _NAMES = {kind: name for name, kind in _KINDS.items()}

@@ -24,7 +24,9 @@ __all__ = [
     "RowIntended",
     "RowSettled",
     "SamplingChosen",
+    "SecondLookAsked",
     "SessionStarted",
+    "SiteSetAside",
     "UndoSubmitted",
     "UnknownEvent",
 ]
@@ -183,6 +185,31 @@ class GoldAdded:
 
 
 @dataclass(frozen=True)
+class SecondLookAsked:
+    """A person gave an answer that a sure judge contradicts, and was asked to give it again.
+
+    `probability` is what the judge said: the chance of a yes.
+    """
+
+    site_id: str
+    answer: Answer
+    probability: float
+
+
+@dataclass(frozen=True)
+class SiteSetAside:
+    """An open site is passed over from now on, because it asks nothing any more.
+
+    `reason` is ``same object`` where its two segments have become one, in the object `root`,
+    and ``gone`` where there is no object.
+    """
+
+    site_id: str
+    reason: str
+    root: int = 0
+
+
+@dataclass(frozen=True)
 class UnknownEvent:
     """An event written by a newer Proofdesk; kept and ignored."""
 
@@ -206,6 +233,8 @@ Event = (
     | RiskAccepted
     | SamplingChosen
     | GoldAdded
+    | SecondLookAsked
+    | SiteSetAside
     | UnknownEvent
 )
 

@@ -23,6 +23,8 @@ from proofreading.ledger.events import (
     NoteAdded,
     RiskAccepted,
     SamplingChosen,
+    SecondLookAsked,
+    SiteSetAside,
     UnknownEvent,
 )
 
@@ -56,6 +58,8 @@ class LedgerState:
     _notes: dict[str, list[NoteAdded]] = field(default_factory=dict)
     _gold: dict[str, GoldAdded] = field(default_factory=dict)
     _followers: dict[str, list[str]] = field(default_factory=dict)
+    _asked_twice: set[str] = field(default_factory=set)
+    _aside: dict[str, str] = field(default_factory=dict)
 
     def decision(self, site_id: str) -> Decision | None:
         """Return the answer that stands for a site."""
@@ -163,6 +167,14 @@ class LedgerState:
         """Return the sites whose right answer is known, by site id."""
         return dict(self._gold)
 
+    def was_asked_twice(self, site_id: str) -> bool:
+        """Tell whether a person was asked at a site to give an answer once more."""
+        return site_id in self._asked_twice
+
+    def set_aside(self, site_id: str) -> str:
+        """Return why an open site was passed over; empty if it was not."""
+        return self._aside.get(site_id, "")
+
     def is_gold(self, site_id: str) -> bool:
         """Tell whether the right answer of a site is known."""
         return site_id in self._gold
@@ -188,6 +200,10 @@ def apply(state: LedgerState, entry: Entry) -> LedgerState:
         state.sampling = event
     elif isinstance(event, GoldAdded):
         state._gold[event.site_id] = event
+    elif isinstance(event, SecondLookAsked):
+        state._asked_twice.add(event.site_id)
+    elif isinstance(event, SiteSetAside):
+        state._aside[event.site_id] = event.reason
     elif isinstance(event, UnknownEvent):
         state.unknown_events += 1
     else:

@@ -93,17 +93,17 @@ def test_a_break_is_suggested_once(session: Session) -> None:
         assert said[299] == BREAK_TEXT
 
 
-def test_gold_is_mixed_into_the_order(session: Session) -> None:
+def test_gold_sites_that_wait_are_asked_in_a_random_order(session: Session) -> None:
     with session, Quality(session) as quality:
-        order = [a_site(n).id for n in range(1, 60)]
-        assert quality.order(order) == order
+        gold = [a_site(n).id for n in range(50, 60)]
+        assert quality.gold_to_ask() == []
         session.ledger.append_all(
             [
                 SamplingChosen(0.0, 0.0, 1.0, 0, "tester"),
                 *(GoldAdded(a_site(n).id, Answer.REJECT, "test") for n in range(50, 60)),
             ]
         )
-        mixed = quality.order(order)
-        assert sorted(mixed) == order
-        assert mixed != order
-        assert any(mixed.index(a_site(n).id) < 40 for n in range(50, 60))
+        asked = quality.gold_to_ask()
+        assert sorted(asked) == gold != asked
+        session.ledger.append(DecisionMade(blind(asked[0], 0.9, Answer.REJECT)))
+        assert quality.gold_to_ask() == asked[1:]

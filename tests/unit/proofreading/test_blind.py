@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from proofreading.blind import blind_report, difference, is_hidden, mixed_in
+from proofreading.blind import blind_report, difference, is_hidden
 from proofreading.decisions import Answer
 from proofreading.history import History
 from proofreading.intervals import share_of
@@ -43,23 +43,6 @@ def test_a_share_of_the_sites_is_hidden_and_every_gold_and_audited_one() -> None
     assert hidden == [is_hidden(s, CHOSEN, gold=False, audited=False) for s in SITES]
     assert is_hidden(SITES[hidden.index(False)], CHOSEN, gold=True, audited=False)
     assert is_hidden(SITES[hidden.index(False)], CHOSEN, gold=False, audited=True)
-
-
-def test_gold_sites_are_mixed_in_once_each_at_places_that_stay() -> None:
-    gold = SITES[900:]
-    order = list(mixed_in(SITES, gold, CHOSEN))
-    assert sorted(order) == SITES
-    assert order == list(mixed_in(SITES, list(reversed(gold)), CHOSEN))
-    moved = [s for s in order[:600] if s in set(gold)]
-    assert len(moved) > 20
-    assert len(moved) < len(gold)
-    later = list(mixed_in(SITES[1:], gold, CHOSEN))
-    assert later[-300:] == order[-300:]
-
-
-def test_nothing_is_mixed_in_without_gold() -> None:
-    assert list(mixed_in(SITES, [], CHOSEN)) == SITES
-    assert list(mixed_in([], SITES[:3], replace(CHOSEN, gold=1.0))) != []
 
 
 def test_flips_are_counted_towards_and_away_also_through_undo() -> None:
