@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.errors import NotFoundError
+from connectome.errors import InputError, NotFoundError
 from connectome.graph import Ids, SplitPreview
 from connectome.space import BoxNm, Cutout, PointNm
 from ngplugin.after import AfterPicture, Surface
@@ -49,6 +49,8 @@ def cut_picture(
 
     Raises
     ------
+    InputError
+        If the points are too far apart for their surroundings to be drawn.
     ServiceError
         If voxels or surfaces cannot be read.
     """
@@ -70,14 +72,19 @@ def cut_picture(
 
 
 def box_around(points_nm: Sequence[PointNm], voxel_nm: PointNm) -> BoxNm:
-    """Return a box with room around all points, less of it the farther they are apart."""
+    """Return a box with room around all points, less of it the farther they are apart.
+
+    Raises
+    ------
+    InputError
+        If even the least room makes it hold too much.
+    """
     lower, upper = np.min(points_nm, axis=0), np.max(points_nm, axis=0)
     margin = MARGIN_NM
-    while margin > LEAST_MARGIN_NM:
-        voxels = np.prod((upper - lower + 2 * margin) / np.asarray(voxel_nm))
-        if voxels <= MOST_VOXELS:
-            break
+    while np.prod((upper - lower + 2 * margin) / np.asarray(voxel_nm)) > MOST_VOXELS:
         margin *= 0.8
+        if margin < LEAST_MARGIN_NM:
+            raise InputError("The points are too far apart to draw what lies between them.")
     (x, y, z), (u, v, w) = (lower - margin).tolist(), (upper + margin).tolist()
     return BoxNm((x, y, z), (u, v, w))
 
