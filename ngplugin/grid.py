@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from bisect import bisect_right
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from connectome.space import BoxNm, PointNm
 
@@ -49,20 +52,31 @@ class Grid:
         x, y, z = (s / n for s, n in zip(self.bounds.size, self.shapes[level], strict=True))
         return (x, y, z)
 
-    def cells_at(self, point: PointNm) -> Iterator[CellKey]:
-        """Yield the cells that hold the point, coarse first; outside points take the nearest."""
-        x, y, z = (
-            min(max((p - low) / edge, 0.0), 1.0)
-            for p, low, edge in zip(point, self.bounds.lower, self.bounds.size, strict=True)
-        )
-        for level, (nx, ny, nz) in enumerate(self.shapes):
-            i, j, k = min(int(x * nx), nx - 1), min(int(y * ny), ny - 1), min(int(z * nz), nz - 1)
-            yield CellKey(level, i, j, k)
-
     def code(self, key: CellKey) -> int:
         """Return a number for the cell that no other cell of any level has."""
         _, ny, nz = self.shapes[key.level]
         return self._first[key.level] + (key.x * ny + key.y) * nz + key.z
+
+    @property
+    def size(self) -> int:
+        """Number of cells of all levels; their codes lie below it."""
+        return self._first[-1] + math.prod(self.shapes[-1])
+
+    def codes(self, points: NDArray[np.floating], level: int) -> NDArray[np.int32]:
+        """Return the code of the cell of a level for each point, shape (n, 3), in nm."""
+        shape = np.array(self.shapes[level])
+        inside = (points - np.array(self.bounds.lower)) / np.array(self.bounds.size)
+        places = np.clip((inside * shape).astype(np.int64), 0, shape - 1)
+        within = (places[:, 0] * shape[1] + places[:, 1]) * shape[2] + places[:, 2]
+        codes: NDArray[np.int32] = (self._first[level] + within).astype(np.int32)
+        return codes
+
+    def key(self, code: int) -> CellKey:
+        """Return the cell of a code."""
+        level = bisect_right(self._first, code) - 1
+        _, ny, nz = self.shapes[level]
+        rest, z = divmod(code - self._first[level], nz)
+        return CellKey(level, *divmod(rest, ny), z)
 
     def __contains__(self, key: object) -> bool:
         if not isinstance(key, CellKey) or not 0 <= key.level < len(self.shapes):

@@ -124,8 +124,11 @@ class SiteSource:
         if key is None or key not in self.store.grid:
             return None
         self.requests["cell"] += 1
+        code = self.store.grid.code(key)
+        # First this, then the values: what changes in between is sent to the page, too.
+        self.store.serve(code)
         snapshot = self.store.snapshot
-        return snapshot.encode(snapshot.rows_in_cell(self.store.grid.code(key)))
+        return snapshot.encode(snapshot.rows_in_cell(code), self.store.veils)
 
     def _numbered(self, path: str) -> bytes | None:
         match = _NUMBER.fullmatch(path)
@@ -137,9 +140,11 @@ class SiteSource:
         if folder == "by_id":
             row = self.store.row_of(number)
             known = row is not None and row < snapshot.count
-            return snapshot.encode_one(row) if known and row is not None else None
-        rows = self.store.rows_of_segment(number)
-        return snapshot.encode(snapshot.by_importance(rows[rows < snapshot.count]))
+            return snapshot.encode_one(row, self.store.veils) if known and row is not None else None
+        self.store.serve(None)
+        snapshot = self.store.snapshot
+        rows = snapshot.rows_of_segment(number)
+        return snapshot.encode(snapshot.by_importance(rows), self.store.veils)
 
 
 # Sources of each running server; a stopped server takes its entry with it.
@@ -189,7 +194,7 @@ class _Handler(tornado.web.RequestHandler):
 
 
 def _properties() -> list[dict[str, object]]:
-    """Describe the properties in the order of `ngplugin.store.PROPERTIES`."""
+    """Describe the properties in the order of `ngplugin.snapshot.PROPERTIES`."""
     kinds = {code: kind.value for kind, code in KIND_CODES.items()}
     answers = {
         code: answer.value if answer else "not decided" for answer, code in ANSWER_CODES.items()

@@ -10,16 +10,28 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from connectome.space import BoxNm, PointNm
 from ngplugin.grid import CellKey, Grid
+from ngplugin.placement import FEW_LEVELS, place
+from ngplugin.snapshot import (
+    UNJUDGED,
+    Snapshot,
+    empty,
+    importance,
+    relate,
+    related,
+    with_capacity,
+)
 from proofreading.decisions import Answer
-from proofreading.sites import Site, SiteKind
+from proofreading.row_index import ABSENT, RowIndex
+from proofreading.site_columns import KIND_CODES, SiteColumns
+from proofreading.sites import Site
 
 __all__ = [
     "ANSWER_CODES",
@@ -31,12 +43,6 @@ __all__ = [
     "Snapshot",
 ]
 
-KIND_CODES = {
-    SiteKind.ENDPOINT: 0,
-    SiteKind.CONTACT: 1,
-    SiteKind.JUNCTION: 2,
-    SiteKind.BOTTLENECK: 3,
-}
 ANSWER_CODES: dict[Answer | None, int] = {
     None: 0,
     Answer.ACCEPT: 1,
@@ -48,72 +54,8 @@ ANSWER_CODES: dict[Answer | None, int] = {
 FLAG_CURRENT = 1
 FLAG_FAILED = 2
 FLAG_ASIDE = 4
-UNJUDGED = -1.0
-
-# The order of a record's properties in the file format: four-byte ones first.
-PROPERTIES = np.dtype(
-    [("probability", "<f4"), ("kind", "u1"), ("answer", "u1"), ("flags", "u1"), ("spare", "u1")]
-)
-RECORD = np.dtype([("point", "<f4", 3), ("properties", PROPERTIES)])
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """The sites at one moment; arrays are longer than `count` and only the first `count` hold.
-
-    Parameters
-    ----------
-    points : ndarray, shape (capacity, 3), float32
-        Positions xyz in nm.
-    numbers : ndarray, shape (capacity,), uint64
-        Site ids as numbers.
-    cells : ndarray, shape (capacity,), int32
-        Code of the cell of the spatial index that holds each site.
-    properties : ndarray, shape (capacity,), `PROPERTIES`
-        Probability (-1 where not judged), kind, answer and flags.
-    segments : list of tuple of int
-        Root ids related to each site, as when it was found.
-    """
-
-    count: int
-    points: NDArray[np.float32]
-    numbers: NDArray[np.uint64]
-    cells: NDArray[np.int32]
-    properties: NDArray[np.void]
-    segments: list[tuple[int, ...]]
-
-    def rows_in_cell(self, code: int) -> NDArray[np.intp]:
-        """Return the rows of a cell, the ones that matter most first."""
-        return self.by_importance(np.flatnonzero(self.cells[: self.count] == code))
-
-    def by_importance(self, rows: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Order rows: undecided before decided, then by falling probability.
-
-        The client thins out a crowded view from the end of each cell's list.
-        """
-        chosen = self.properties[rows]
-        order = np.lexsort((-chosen["probability"], chosen["answer"] != 0))
-        return rows[order]
-
-    def encode(self, rows: NDArray[np.intp]) -> bytes:
-        """Return a list of annotations: count, records, ids (little-endian).
-
-        Follows ``neuroglancer_annotations_v1`` of the precomputed format.
-        """
-        head = np.array([rows.size], dtype="<u8").tobytes()
-        return head + self._records(rows).tobytes() + self.numbers[rows].astype("<u8").tobytes()
-
-    def encode_one(self, row: int) -> bytes:
-        """Return one annotation with its related segments, as ``by_id`` serves it."""
-        segments = self.segments[row]
-        related = np.array([len(segments)], "<u4").tobytes() + np.array(segments, "<u8").tobytes()
-        return self._records(np.array([row])).tobytes() + related
-
-    def _records(self, rows: NDArray[np.intp]) -> NDArray[np.void]:
-        records = np.zeros(rows.size, RECORD)
-        records["point"] = self.points[rows]
-        records["properties"] = self.properties[rows]
-        return records
+_DISORDER = 2
+"""Cells are arranged anew when one part in so many of the sites is new or has a new score."""
 
 
 class SiteStore:
@@ -139,25 +81,29 @@ class SiteStore:
         bounds: BoxNm,
         voxel_nm: PointNm,
         *,
-        levels: Sequence[int] = (1, 4),
+        levels: Sequence[int] = FEW_LEVELS,
         cell_limit: int = 1024,
     ) -> None:
         self.bounds = bounds
         self.voxel_nm = voxel_nm
         self.grid = Grid(bounds, tuple(levels))
         self.cell_limit = cell_limit
+        self.veils: Callable[[int], bool] = lambda _number: False
+        """Tells whether a site, by its number, is to look as if it had not been judged."""
         self._lock = threading.Lock()
-        self._rows: dict[int, int] = {}
-        self._fill: dict[int, int] = {}
-        self._by_segment: dict[int, list[int]] = {}
+        self._index = RowIndex()
+        self._fill = np.zeros(self.grid.size, np.int64)
+        self._served = np.zeros(self.grid.size, np.bool_)
+        self._served_segments = False
+        self._unplaced = 0
         self._current: int | None = None
-        self._snapshot = _empty(1024)
+        self._snapshot = empty(1024)
 
     def __len__(self) -> int:
         return self._snapshot.count
 
     def __contains__(self, site_id: object) -> bool:
-        return isinstance(site_id, str) and int(site_id, 16) in self._rows
+        return isinstance(site_id, str) and self.row_of(int(site_id, 16)) is not None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -172,32 +118,124 @@ class SiteStore:
 
     def add(self, sites: Sequence[Site]) -> set[CellKey]:
         """Add sites that are not known yet and return the cells that grew."""
+        different = {site.number: site for site in sites}
+        return self.add_columns(SiteColumns.of(list(different.values())))
+
+    def add_columns(self, columns: SiteColumns) -> set[CellKey]:
+        """Add sites, all different, that are not known yet and return the cells that grew."""
         with self._lock:
-            unique = {site.number: site for site in sites}
-            fresh = [(n, site) for n, site in unique.items() if n not in self._rows]
-            base = self._snapshot
-            count = base.count + len(fresh)
-            grown = _with_capacity(base, count)
-            keys = [self._enter(n, site, grown) for n, site in fresh]
-            if fresh:
-                new = slice(base.count, count)
-                grown.points[new] = [site.point_nm for _, site in fresh]
-                grown.numbers[new] = [number for number, _ in fresh]
-                grown.cells[new] = [self.grid.code(key) for key in keys]
-                grown.properties[new] = [
-                    (UNJUDGED, KIND_CODES[site.kind], 0, 0, 0) for _, site in fresh
-                ]
+            fresh = np.flatnonzero(self._index.rows(columns.sites["number"]) == ABSENT)
+            if not fresh.size:
+                return set()
+            if fresh.size < len(columns):
+                columns = columns.take(fresh)
+            sites, base = columns.sites, self._snapshot
+            count = base.count + len(columns)
+            grown = with_capacity(base, count, base.related_from[base.count] + related(columns))
+            new = slice(base.count, count)
+            grown.points[new] = sites["point"]
+            grown.numbers[new] = sites["number"]
+            grown.properties["probability"][new] = UNJUDGED
+            grown.properties["kind"][new] = sites["kind"]
+            relate(columns, grown, base.count)
+            codes = self._placed(sites["point"])
+            grown.cells[new] = codes
+            self._index.add(sites["number"], np.arange(base.count, count, dtype=np.int32))
+            self._unplaced += len(columns)
             self._snapshot = replace(grown, count=count)
-            return set(keys)
+            return self._keys(codes)
 
     def row_of(self, number: int) -> int | None:
         """Return the row of a site's number, or None where it is unknown."""
-        return self._rows.get(number)
+        row = self._index.row(number)
+        return None if row == ABSENT else row
 
-    def rows_of_segment(self, root: int) -> NDArray[np.intp]:
-        """Return the rows of the sites that were found at this root."""
+    def serve(self, code: int | None) -> None:
+        """Note that the page has asked for a cell, or for the sites of a segment (None)."""
+        if code is None:
+            self._served_segments = True
+        else:
+            self._served[code] = True
+
+    def forget_served(self) -> None:
+        """Note that there is no page any more that holds any cell."""
+        self._served[:] = False
+        self._served_segments = False
+
+    def on_page(self, numbers: Sequence[int] | NDArray[np.uint64]) -> list[int]:
+        """Return those of the known sites that the page may hold.
+
+        What it asks for later has the values of then.
+        """
+        wanted = np.asarray(numbers, np.uint64)
+        if self._served_segments:
+            return [int(number) for number in wanted]
+        rows = self._index.rows(wanted)
+        known = rows != ABSENT
+        cells = self._snapshot.cells[rows[known]]
+        held: list[int] = wanted[known][self._served[cells]].tolist()
+        return held
+
+    @property
+    def is_disordered(self) -> bool:
+        """Whether so much has come that it is time to `arrange`."""
+        last = len(self.grid.shapes) - 1
+        crowded = self._snapshot.count > self.cell_limit and last > 0
+        return crowded and self._unplaced * _DISORDER > self._snapshot.count
+
+    def arrange(self) -> set[CellKey]:
+        """Put what matters most into the coarse cells and return those that changed.
+
+        Sites are shown from coarse to fine, so that from afar only the coarse ones are
+        seen. Takes a part of a second for a million sites, without holding anybody up.
+        """
         with self._lock:
-            return np.array(self._by_segment.get(root, ()), dtype=np.intp)
+            before, self._unplaced = self._snapshot, 0
+        count = before.count
+        order = np.lexsort(importance(before.properties[:count]))
+        cells = np.empty(count, np.int32)
+        fill = np.zeros_like(self._fill)
+        cells[order] = place(self.grid, before.points[order], fill, self.cell_limit)
+        with self._lock:
+            now = self._snapshot
+            # Sites that came meanwhile stay where they are.
+            late = now.cells[count : now.count]
+            fill += np.bincount(late, minlength=fill.size)
+            moved = cells != now.cells[:count]
+            codes = np.concatenate([cells[moved], now.cells[:count][moved]])
+            self._fill = fill
+            kept = now.cells.copy()
+            kept[:count] = cells
+            self._snapshot = replace(now, cells=kept)
+        return self._keys(codes)
+
+    def set_scores(
+        self,
+        numbers: NDArray[np.uint64],
+        probabilities: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+    ) -> NDArray[np.uint64]:
+        """Record the newest scores of different sites (NaN: no probability).
+
+        Returns
+        -------
+        ndarray of uint64
+            The numbers changed; sites that the store does not hold are passed over.
+        """
+        with self._lock:
+            rows = self._index.rows(numbers)
+            known = rows != ABSENT
+            rows, chances = rows[known], probabilities[known]
+            table = self._snapshot.properties.copy()
+            table["probability"][rows] = np.where(np.isnan(chances), UNJUDGED, chances)
+            flags = table["flags"][rows] & (0xFF ^ FLAG_FAILED)
+            table["flags"][rows] = flags | np.where(
+                failed[known] & np.isnan(chances), np.uint8(FLAG_FAILED), np.uint8(0)
+            )
+            self._unplaced += rows.size
+            self._snapshot = replace(self._snapshot, properties=table)
+            changed: NDArray[np.uint64] = numbers[known]
+            return changed
 
     def set_probabilities(self, ids: Sequence[str], values: Sequence[float]) -> list[int]:
         """Record calibrated probabilities (0 to 1) and return the numbers of the sites changed.
@@ -237,27 +275,33 @@ class SiteStore:
             table["answer"][rows] = kept
             return self._publish(table, rows)
 
-    def set_aside(self, ids: Sequence[str], aside: Sequence[bool]) -> list[int]:
+    def set_aside(
+        self, numbers: NDArray[np.uint64], aside: NDArray[np.bool_]
+    ) -> NDArray[np.uint64]:
         """Set sites aside that ask nothing of their own, or bring them back.
 
         Returns
         -------
-        list of int
+        ndarray of uint64
             The numbers changed.
         """
         with self._lock:
-            rows, kept = self._known(ids, [FLAG_ASIDE * value for value in aside])
+            rows = self._index.rows(numbers)
+            known = rows != ABSENT
+            rows = rows[known]
             table = self._snapshot.properties.copy()
             flags = table["flags"][rows] & (0xFF ^ FLAG_ASIDE)
-            table["flags"][rows] = flags | np.array(kept, np.uint8)
-            return self._publish(table, rows)
+            table["flags"][rows] = flags | (FLAG_ASIDE * aside[known]).astype(np.uint8)
+            self._snapshot = replace(self._snapshot, properties=table)
+            changed: NDArray[np.uint64] = numbers[known]
+            return changed
 
     def set_current(self, site_id: str | None) -> list[int]:
         """Put the ring around a site (None: around none) and return the numbers changed."""
         with self._lock:
             number = None if site_id is None else int(site_id, 16)
-            old = None if self._current is None else self._rows[self._current]
-            new = None if number is None else self._rows.get(number)
+            old = None if self._current is None else self.row_of(self._current)
+            new = None if number is None else self.row_of(number)
             self._current = number if new is not None else None
             rows = [row for row in (old, new) if row is not None]
             table = self._snapshot.properties.copy()
@@ -269,60 +313,25 @@ class SiteStore:
     def properties_of(self, numbers: Iterable[int]) -> tuple[list[int], bytes]:
         """Return the known ones of these numbers and their packed `PROPERTIES`."""
         with self._lock:
-            known = [number for number in numbers if number in self._rows]
-            rows = np.array([self._rows[number] for number in known], dtype=np.intp)
-            return known, self._snapshot.properties[rows].tobytes()
+            wanted = np.fromiter(numbers, np.uint64)
+            rows = self._index.rows(wanted)
+            rows = rows[rows != ABSENT]
+            snapshot = self._snapshot
+            packed = snapshot.told(rows, self.veils)["properties"].tobytes()
+            return snapshot.numbers[rows].tolist(), packed
 
-    def _enter(self, number: int, site: Site, into: Snapshot) -> CellKey:
-        """Index a site under its number and segments and find its cell."""
-        row = len(into.segments)
-        segments = tuple(dict.fromkeys([site.root, *(p.root for p in site.partners)]))
-        into.segments.append(segments)
-        for root in segments:
-            self._by_segment.setdefault(root, []).append(row)
-        self._rows[number] = row
-        return self._roomy_cell(site.point_nm)
+    def _keys(self, codes: NDArray[np.int32]) -> set[CellKey]:
+        return {self.grid.key(code) for code in np.flatnonzero(np.bincount(codes)).tolist()}
 
-    def _roomy_cell(self, point: PointNm) -> CellKey:
-        for key in self.grid.cells_at(point):
-            code = self.grid.code(key)
-            filled = self._fill.get(code, 0)
-            if filled < self.cell_limit or key.level == len(self.grid.shapes) - 1:
-                break
-        self._fill[code] = filled + 1
-        return key
+    def _placed(self, points: NDArray[np.float32]) -> NDArray[np.int32]:
+        return place(self.grid, points, self._fill, self.cell_limit)
 
     def _known(self, ids: Sequence[str], values: Sequence[float]) -> tuple[list[int], list[float]]:
-        pairs = [
-            (self._rows[int(name, 16)], value)
-            for name, value in zip(ids, values, strict=True)
-            if int(name, 16) in self._rows
-        ]
+        rows = self._index.rows(np.array([int(name, 16) for name in ids], np.uint64)).tolist()
+        pairs = [(row, v) for row, v in zip(rows, values, strict=True) if row != ABSENT]
         return [row for row, _ in pairs], [value for _, value in pairs]
 
     def _publish(self, table: NDArray[np.void], rows: Sequence[int]) -> list[int]:
         old = self._snapshot
         self._snapshot = replace(old, properties=table)
         return [int(number) for number in old.numbers[list(rows)]]
-
-
-def _empty(capacity: int) -> Snapshot:
-    return Snapshot(
-        count=0,
-        points=np.zeros((capacity, 3), np.float32),
-        numbers=np.zeros(capacity, np.uint64),
-        cells=np.full(capacity, -1, np.int32),
-        properties=np.zeros(capacity, PROPERTIES),
-        segments=[],
-    )
-
-
-def _with_capacity(old: Snapshot, needed: int) -> Snapshot:
-    """Return arrays with room for `needed` rows; readers of the old ones are not disturbed."""
-    if needed <= len(old.numbers):
-        return old
-    grown = _empty(max(needed, 2 * len(old.numbers)))
-    for name in ("points", "numbers", "cells", "properties"):
-        getattr(grown, name)[: old.count] = getattr(old, name)[: old.count]
-    grown.segments.extend(old.segments)
-    return grown

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from threading import Lock, Thread
 from typing import Any
 
 import neuroglancer
+import numpy as np
+from numpy.typing import NDArray
 
 from connectome.datastack import ViewerSources
 from connectome.space import BoxNm, PointNm
@@ -20,6 +23,7 @@ from ngplugin.after import AFTER, AfterPicture
 from ngplugin.camera import camera_for_pair
 from ngplugin.credentials import allow_token
 from ngplugin.points import MARKS, Marks
+from ngplugin.placement import levels_for
 from ngplugin.scripts import Quaternion
 from ngplugin.source import SiteSource
 from ngplugin.state import (
@@ -34,6 +38,7 @@ from ngplugin.store import SiteStore
 from ngplugin.style import COLOR_A, COLOR_B, COLOR_OTHER
 from ngplugin.updates import PageUpdates
 from proofreading.decisions import Answer
+from proofreading.site_columns import SiteColumns
 from proofreading.sites import Site
 
 __all__ = ["SiteViewer"]
@@ -65,6 +70,8 @@ class SiteViewer:
         Dark or white ground.
     contrast : tuple of float, optional
         Imagery values shown black and white; the whole range of the type if None.
+    expected_sites : int
+        About how many sites will be shown: many need a finer spatial index.
 
     Notes
     -----
@@ -81,19 +88,21 @@ class SiteViewer:
         token_for: Callable[[str], str] | None = None,
         dark: bool = True,
         contrast: tuple[float, float] | None = None,
+        expected_sites: int = 0,
     ) -> None:
         self._sources = sources
         if not neuroglancer.server.is_server_running():
             neuroglancer.set_server_bind_address("127.0.0.1")
         if token_for is not None and sources.token_origins:
             allow_token(sources.token_origins, token_for)
-        self.store = SiteStore(bounds, sources.voxel_nm)
+        self.store = SiteStore(bounds, sources.voxel_nm, levels=levels_for(expected_sites))
         self.source = SiteSource(self.store, self._on_report)
         self.source.mount()
         self._viewer: Any = neuroglancer.Viewer()
         self._updates = PageUpdates(self.store, _later)
         self.marks = Marks(self._updates, sources.voxel_nm)
         self._pair: tuple[int, ...] = ()
+        self._arranging = Lock()
         self._click_callbacks: list[Callable[[str], None]] = []
         self._ready_callbacks: list[Callable[[list[str]], None]] = []
         self.missing_internals: list[str] | None = None
@@ -125,6 +134,7 @@ class SiteViewer:
 
     def mark_loading(self) -> None:
         """Say that the page (re)loads: changes wait until `mark_ready`."""
+        self.store.forget_served()
         self._updates.page_loading()
 
     def mark_ready(self) -> None:
@@ -182,21 +192,44 @@ class SiteViewer:
         """Show more sites; those already shown stay as they are."""
         self._updates.cells(self.store.add(sites))
 
+    def add_columns(self, columns: SiteColumns) -> None:
+        """Show more sites, all different, given as columns."""
+        self._updates.cells(self.store.add_columns(columns))
+        self._keep_order()
+
+    def set_scores(
+        self,
+        numbers: NDArray[np.uint64],
+        probabilities: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+    ) -> None:
+        """Colour sites by their newest scores (NaN: not judged)."""
+        self._tell(self.store.set_scores(numbers, probabilities, failed))
+        self._keep_order()
+
+    def veil(self, veils: Callable[[str], bool]) -> None:
+        """Show sites as not judged of which this tells so; it is asked on any thread."""
+        self.store.veils = lambda number: veils(f"{number:016x}")
+
+    def recolour(self, ids: Sequence[str]) -> None:
+        """Show sites anew whose verdict may be seen now, or no more."""
+        self._tell([int(site_id, 16) for site_id in ids])
+
     def set_probabilities(self, ids: Sequence[str], values: Sequence[float]) -> None:
         """Colour sites by what the judge thinks (0 to 1)."""
-        self._updates.sites(self.store.set_probabilities(ids, values))
+        self._tell(self.store.set_probabilities(ids, values))
 
     def set_failed(self, ids: Sequence[str]) -> None:
         """Mark sites whose verdict could not be made."""
-        self._updates.sites(self.store.set_failed(ids))
+        self._tell(self.store.set_failed(ids))
 
     def set_answers(self, ids: Sequence[str], answers: Sequence[Answer | None]) -> None:
         """Fade decided sites; None takes an answer back."""
-        self._updates.sites(self.store.set_answers(ids, answers))
+        self._tell(self.store.set_answers(ids, answers))
 
-    def set_aside(self, ids: Sequence[str], aside: Sequence[bool]) -> None:
+    def set_aside(self, numbers: NDArray[np.uint64], aside: NDArray[np.bool_]) -> None:
         """Take sites out of sight that ask nothing of their own, or bring them back."""
-        self._updates.sites(self.store.set_aside(ids, aside))
+        self._tell(self.store.set_aside(numbers, aside))
 
     def set_current(self, site: Site | None, partner_index: int = 0) -> None:
         """Ring a site, show its pair in the colours of A and B, and look at it.
@@ -327,6 +360,24 @@ class SiteViewer:
             neuroglancer.server.global_server.viewers.pop(self._viewer.token, None)
 
     # ---- inside ------------------------------------------------------------------
+
+    def _tell(self, numbers: Sequence[int] | NDArray[np.uint64]) -> None:
+        """Send the page what changed of the sites that it holds."""
+        held = self.store.on_page(numbers)
+        if held:
+            self._updates.sites(held)
+
+    def _keep_order(self) -> None:
+        """Arrange the sites by their worth on a thread of its own when much has changed."""
+        if self.store.is_disordered and not self._arranging.locked():
+            Thread(target=self._arrange, daemon=True, name="arrange").start()
+
+    def _arrange(self) -> None:
+        if self._arranging.acquire(blocking=False):
+            try:
+                self._updates.cells(self.store.arrange())
+            finally:
+                self._arranging.release()
 
     def _show(self, roots: Sequence[int]) -> None:
         self._pair = tuple(roots)

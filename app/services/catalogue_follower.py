@@ -2,42 +2,58 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
-from app.services.model import QueueRow
-from app.services.queue import Queue, row_of
+import numpy as np
+from numpy.typing import NDArray
+
+from app.services.queue import Queue
+from app.services.queue_columns import code_of
 from app.services.site_pairs import SitePairs
-from proofreading.catalogue import START, Catalogue, SiteScore
+from proofreading.catalogue import START, Catalogue
 from proofreading.decisions import Answer, Decision
 from proofreading.ledger.store import Ledger
-from proofreading.sites import Site
+from proofreading.site_columns import SiteColumns
 
 __all__ = ["CatalogueFollower", "SiteView"]
+
+_LEAST, _MOST = 1_000, 50_000
+_TURN_S = 0.03
+"""How long taking in one page may hold the window up."""
 
 
 class SiteView(Protocol):
     """The part of the viewer that shows sites."""
 
-    def add_sites(self, sites: Sequence[Site]) -> None:
+    def add_columns(self, columns: SiteColumns) -> None:
         """Show more sites."""
         ...
 
-    def set_probabilities(self, ids: Sequence[str], values: Sequence[float]) -> None:
-        """Colour sites."""
-        ...
-
-    def set_failed(self, ids: Sequence[str]) -> None:
-        """Mark sites whose verdict failed."""
+    def set_scores(
+        self,
+        numbers: NDArray[np.uint64],
+        probabilities: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+    ) -> None:
+        """Colour sites by their newest scores (NaN: not judged)."""
         ...
 
     def set_answers(self, ids: Sequence[str], answers: Sequence[Answer | None]) -> None:
         """Fade decided sites."""
         ...
 
-    def set_aside(self, ids: Sequence[str], aside: Sequence[bool]) -> None:
+    def set_aside(self, numbers: NDArray[np.uint64], aside: NDArray[np.bool_]) -> None:
         """Take sites out of sight that ask nothing of their own, or bring them back."""
+        ...
+
+    def veil(self, veils: Callable[[str], bool]) -> None:
+        """Show sites as not judged of which this tells so; it is asked on any thread."""
+        ...
+
+    def recolour(self, ids: Sequence[str]) -> None:
+        """Show sites anew whose verdict may be seen now, or no more."""
         ...
 
 
@@ -58,69 +74,107 @@ class CatalogueFollower:
         self._queue = queue
         self._view = view
         self._pairs = pairs
-        self._veils = veils
         self._token = START
+        self._page = 2 * _LEAST
+        self._decided: tuple[int, NDArray[np.uint64]] = (-1, np.empty(0, np.uint64))
+        view.veil(veils)
 
     def follow(self) -> bool:
         """Take in one page of news; tell whether there may be more."""
-        changes = self._catalogue.changes_since(self._token)
-        self._token = changes.token
-        if changes.sites:
-            self._add(changes.sites)
-        if changes.scores:
-            self._score(changes.scores)
+        began = time.perf_counter()
+        news = self._catalogue.news_since(self._token, limit=self._page)
+        self._token = news.token
+        if len(news.sites):
+            self._add(news.sites, news.scores)
+        if news.changed.size:
+            self._score(news.changed)
         self.show_aside()
-        return bool(changes)
+        if news:
+            factor = _TURN_S / max(time.perf_counter() - began, 1e-6)
+            self._page = int(np.clip(self._page * np.clip(factor, 0.5, 2), _LEAST, _MOST))
+        return bool(news)
 
     def show_aside(self) -> None:
         """Tell the viewer which sites have become, or are no longer, a question of their own."""
         numbers, aside = self._queue.drain_aside()
         if numbers.size:
-            ids = [f"{number:016x}" for number in numbers.tolist()]
-            self._view.set_aside(ids, aside.tolist())
+            self._view.set_aside(numbers, aside)
 
     def unveil(self, site_ids: Sequence[str]) -> None:
         """Colour sites whose verdict may be seen now."""
-        scores = [self._catalogue.score(site_id) for site_id in site_ids]
-        told = [(s.site_id, s.probability) for s in scores if s.probability is not None]
-        if told:
-            self._view.set_probabilities([i for i, _ in told], [p for _, p in told])
+        self._view.recolour(site_ids)
 
-    def _add(self, sites: list[Site]) -> None:
-        rows, given = [], []
-        for site in sites:
-            self._pairs.add(site)
-            decision = self._ledger.state.decision(site.id)
+    def _add(self, columns: SiteColumns, scores: NDArray[np.void]) -> None:
+        sites = columns.sites
+        numbers = sites["number"]
+        self._pairs.add_columns(columns)
+        decisions = self._choose(numbers, scores)
+        roots, partners = self._pairs.pairs(numbers)
+        answers = np.zeros(numbers.size, np.uint8)
+        follows = np.zeros(numbers.size, np.bool_)
+        for row, decision in decisions.items():
+            answers[row] = code_of(decision.answer)
+            follows[row] = decision.follows is not None
+        points = sites["point"]
+        values = {
+            "number": numbers,
+            "kind": sites["kind"],
+            "face": sites["face"] != 0,
+            "value": sites["value"],
+            **{axis: points[:, place] for place, axis in enumerate("xyz")},
+            "root": roots,
+            "partner": partners,
+            "answer": answers,
+            "follows": follows,
+        }
+        self._queue.add_columns(values | _scored(numbers, scores))
+        self._view.add_columns(columns)
+        self._view.set_scores(*_told(scores))
+        if decisions:
+            ids = [decision.site_id for decision in decisions.values()]
+            self._view.set_answers(ids, [each.answer for each in decisions.values()])
+
+    def _score(self, scores: NDArray[np.void]) -> None:
+        numbers = scores["number"]
+        self._choose(numbers, scores)
+        self._queue.set_pairs(numbers, *self._pairs.pairs(numbers))
+        self._queue.set_scores(*_told(scores))
+        self._view.set_scores(*_told(scores))
+
+    def _choose(self, numbers: NDArray[np.uint64], scores: NDArray[np.void]) -> dict[int, Decision]:
+        """Let sites ask about their best partner; return the decisions about them by row.
+
+        What a person answered stays the question, whatever a model proposes now.
+        """
+        self._pairs.choose_all(scores["number"], scores["partner"])
+        found = {}
+        for row in np.flatnonzero(np.isin(numbers, self._decided_numbers())).tolist():
+            decision = self._ledger.state.decision(f"{int(numbers[row]):016x}")
             if decision is not None:
-                self._pairs.choose(site.id, decision.partner_supervoxel)
-                given.append((site.id, decision.answer))
-            rows.append(_row(site, self._pairs.pair(site.id), decision))
-        self._queue.add(rows)
-        self._view.add_sites(sites)
-        if given:
-            self._view.set_answers([i for i, _ in given], [a for _, a in given])
+                self._pairs.choose(decision.site_id, decision.partner_supervoxel)
+                found[row] = decision
+        return found
 
-    def _score(self, scores: list[SiteScore]) -> None:
-        judged = [
-            (s.site_id, s.probability)
-            for s in scores
-            if s.probability is not None and not self._veils(s.site_id)
-        ]
-        failed = [s.site_id for s in scores if s.probability is None and s.failed]
-        for score in scores:
-            # What a person answered stays the question, whatever a model proposes now.
-            if self._ledger.state.decision(score.site_id) is None:
-                self._pairs.choose(score.site_id, score.partner_supervoxel)
-                self._queue.set_pair(score.site_id, *self._pairs.pair(score.site_id))
-            self._queue.set_score(score.site_id, score.probability, failed=score.failed)
-        if judged:
-            self._view.set_probabilities([i for i, _ in judged], [p for _, p in judged])
-        if failed:
-            self._view.set_failed(failed)
+    def _decided_numbers(self) -> NDArray[np.uint64]:
+        state = self._ledger.state
+        if self._decided[0] != state.last_number:
+            numbers = [int(decision.site_id, 16) for decision in state.decisions()]
+            self._decided = (state.last_number, np.array(numbers, np.uint64))
+        return self._decided[1]
 
 
-def _row(site: Site, pair: tuple[int, int | None], decision: Decision | None) -> QueueRow:
-    row = replace(row_of(site), root=pair[0], partner_root=pair[1])
-    if decision is None:
-        return row
-    return replace(row, answer=decision.answer, follows=decision.follows is not None)
+def _scored(
+    numbers: NDArray[np.uint64], scores: NDArray[np.void]
+) -> dict[str, NDArray[np.generic]]:
+    """Return the queue's columns of scores for sites in their order."""
+    probability, failed = np.full(numbers.size, np.nan), np.zeros(numbers.size, np.bool_)
+    # Scores come in the order of their sites.
+    rows = np.flatnonzero(np.isin(numbers, scores["number"]))
+    probability[rows], failed[rows] = scores["probability"], scores["failed"] != 0
+    return {"probability": probability, "failed": failed}
+
+
+def _told(
+    scores: NDArray[np.void],
+) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.bool_]]:
+    return scores["number"], scores["probability"], scores["failed"] != 0

@@ -7,23 +7,27 @@ of today are looked up by them, in a worker, for the sites that an edit has touc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
-from proofreading.sites import Partner, Site
+import numpy as np
+from numpy.typing import NDArray
+
+from proofreading.columns import Columns
+from proofreading.row_index import ABSENT, RowIndex
+from proofreading.site_columns import SiteColumns
+from proofreading.sites import Site
 
 __all__ = ["SitePairs", "supervoxels_of"]
 
+Roots = NDArray[np.uint64]
 
-class _End(NamedTuple):
-    """A supervoxel of a pair, and its root when the site was found."""
-
-    supervoxel: int
-    root: int
-
-
-class _Ends(NamedTuple):
-    own: _End
-    other: _End
+_SITES = {
+    "supervoxel": np.uint64,
+    "root": np.uint64,
+    "first": np.int64,
+    "partners": np.uint8,
+    "chosen": np.uint8,
+}
+_PARTNERS = {"own_supervoxel": np.uint64, "supervoxel": np.uint64, "root": np.uint64}
 
 
 def supervoxels_of(site: Site) -> set[int]:
@@ -36,45 +40,81 @@ class SitePairs:
     """The pair of each site: its proposed partner's, or the one that was answered."""
 
     def __init__(self) -> None:
-        self._ends: dict[str, dict[int, _Ends]] = {}
-        self._own: dict[str, _End] = {}
-        self._chosen: dict[str, int] = {}
+        self._index = RowIndex()
+        self._sites = Columns(_SITES)
+        self._partners = Columns(_PARTNERS)
         self._now: dict[int, int] = {}
+        self._sorted: tuple[Roots, Roots] | None = None
 
-    def add(self, site: Site) -> None:
-        """Know a site; its first partner is the proposed one until told otherwise."""
-        self._own[site.id] = _End(site.supervoxel, site.root)
-        self._ends[site.id] = {p.supervoxel: _ends(site, p) for p in site.partners}
+    def add_columns(self, columns: SiteColumns) -> None:
+        """Know sites, all different; their first partners are proposed until told otherwise."""
+        fresh = np.flatnonzero(self._index.rows(columns.sites["number"]) == ABSENT)
+        if fresh.size < len(columns):
+            columns = columns.take(fresh)
+        sites, partners = columns.sites, columns.partners
+        first = len(self._partners) + columns.first_partner
+        self._partners.extend(partners.size, {name: partners[name] for name in _PARTNERS})
+        values = {name: sites[name] for name in ("supervoxel", "root", "partners")}
+        rows = self._sites.extend(len(columns), values | {"first": first})
+        self._index.add(sites["number"], rows)
 
     def choose(self, site_id: str, partner_supervoxel: int | None) -> None:
         """Say which partner a site's question is about."""
-        if partner_supervoxel is not None and partner_supervoxel in self._ends.get(site_id, ()):
-            self._chosen[site_id] = partner_supervoxel
+        number = np.array([int(site_id, 16)], np.uint64)
+        self.choose_all(number, np.array([partner_supervoxel or 0], np.uint64))
+
+    def choose_all(self, numbers: NDArray[np.uint64], supervoxels: NDArray[np.uint64]) -> None:
+        """Say which partners sites ask about; what is none of a site's partners is passed over."""
+        rows = self._index.rows(numbers)
+        rows, wanted = rows[rows != ABSENT], supervoxels[rows != ABSENT]
+        counts, first = self._sites["partners"][rows], self._sites["first"][rows]
+        for place in range(int(counts.max(initial=0))):
+            has = np.flatnonzero(counts > place)
+            same = self._partners["supervoxel"][first[has] + place] == wanted[has]
+            self._sites["chosen"][rows[has[same]]] = place
 
     def supervoxel(self, site_id: str) -> int | None:
         """Return the supervoxel of the partner that a site asks about."""
-        first = next(iter(self._ends.get(site_id, ())), None)
-        return self._chosen.get(site_id, first)
+        row = self._index.row(int(site_id, 16))
+        if row == ABSENT or not self._sites["partners"][row]:
+            return None
+        place = self._sites["first"][row] + self._sites["chosen"][row]
+        return int(self._partners["supervoxel"][place])
 
     def pair(self, site_id: str) -> tuple[int, int | None]:
         """Return the roots of a known site and of its partner, None without one."""
-        partner = self.supervoxel(site_id)
-        if partner is None:
-            return self._root(self._own[site_id]), None
-        ends = self._ends[site_id][partner]
-        return self._root(ends.own), self._root(ends.other)
+        roots, partners = self.pairs(np.array([int(site_id, 16)], np.uint64))
+        return int(roots[0]), int(partners[0]) or None
+
+    def pairs(self, numbers: NDArray[np.uint64]) -> tuple[Roots, Roots]:
+        """Return the roots of known sites and of their partners, 0 without one."""
+        rows = self._index.rows(numbers)
+        sites = {name: self._sites[name][rows] for name in _SITES}
+        asks = sites["partners"] > 0
+        places = (sites["first"] + sites["chosen"])[asks]
+        own, other = sites["supervoxel"], np.zeros(rows.size, np.uint64)
+        own[asks] = self._partners["own_supervoxel"][places]
+        other[asks] = self._partners["supervoxel"][places]
+        partners = np.zeros(rows.size, np.uint64)
+        partners[asks] = self._partners["root"][places]
+        return self._present(own, sites["root"]), self._present(other, partners)
 
     def take(self, roots: Mapping[int, int]) -> None:
         """Note the present roots of supervoxels."""
         self._now.update(roots)
+        self._sorted = None
 
     def known(self, site_ids: Iterable[str]) -> list[str]:
         """Return those of the sites that were added."""
-        return [site_id for site_id in site_ids if site_id in self._own]
+        return [each for each in site_ids if self._index.row(int(each, 16)) != ABSENT]
 
-    def _root(self, end: _End) -> int:
-        return self._now.get(end.supervoxel, end.root)
-
-
-def _ends(site: Site, partner: Partner) -> _Ends:
-    return _Ends(_End(partner.own_supervoxel, site.root), _End(partner.supervoxel, partner.root))
+    def _present(self, supervoxels: Roots, roots: Roots) -> Roots:
+        """Return the roots of supervoxels as they are now, where that is known."""
+        if not self._now:
+            return roots
+        if self._sorted is None:
+            known = np.array(sorted(self._now.items()), np.uint64)
+            self._sorted = known[:, 0], known[:, 1]
+        known, now = self._sorted
+        place = np.minimum(known.searchsorted(supervoxels), known.size - 1)
+        return np.where(known[place] == supervoxels, now[place], roots)

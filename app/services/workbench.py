@@ -565,7 +565,8 @@ class Workbench:
         sources = self._datastack.viewer_sources()
         bounds = self._datastack.segmentation.scales[0].bounds_nm
         # A workbench without token origins never asks for a token.
-        return SiteViewer(sources, bounds, token_for=sources.token_for)
+        sites = self.session.catalogue.counts().sites
+        return SiteViewer(sources, bounds, token_for=sources.token_for, expected_sites=sites)
 
     def _set_contrast(self) -> None:
         """Stretch the grey values of the slices; on a thread, because a server may be slow."""

@@ -36,8 +36,9 @@ class View:
         self.aside: dict[str, bool] = {}
         self.answers: dict[str, Answer | None] = {}
 
-    def set_aside(self, ids: Sequence[str], aside: Sequence[bool]) -> None:
-        self.aside.update(zip(ids, aside, strict=True))
+    def set_aside(self, numbers: NDArray[np.uint64], aside: NDArray[np.bool_]) -> None:
+        for number, value in zip(numbers.tolist(), aside.tolist(), strict=True):
+            self.aside[f"{number:016x}"] = value
 
     def set_answers(self, ids: Sequence[str], answers: Sequence[Answer | None]) -> None:
         self.answers.update(zip(ids, answers, strict=True))

@@ -2,58 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from app.services.catalogue_follower import CatalogueFollower
 from app.services.queue import Queue
 from app.services.site_pairs import SitePairs
+from connectome.space import BoxNm
+from ngplugin.snapshot import PROPERTIES
+from ngplugin.store import SiteStore
 from proofreading.decisions import Answer
 from proofreading.session import Session
-from proofreading.sites import Site
+from proofreading.site_columns import SiteColumns
 from tests.unit.app.test_deciding import _site, _verdict
 
 
-class Colours:
-    """What a viewer would show."""
+class Page:
+    """What a page would show of a store's sites."""
 
     def __init__(self) -> None:
-        self.chances: dict[str, float] = {}
+        self.store = SiteStore(BoxNm((0.0, 0.0, 0.0), (1e5, 1e5, 1e5)), (10.0, 10.0, 10.0))
+        self.recoloured: list[str] = []
 
-    def add_sites(self, sites: Sequence[Site]) -> None:
-        pass
+    def add_columns(self, columns: SiteColumns) -> None:
+        self.store.add_columns(columns)
 
-    def set_probabilities(self, ids: Sequence[str], values: Sequence[float]) -> None:
-        self.chances.update(zip(ids, values, strict=True))
-
-    def set_failed(self, ids: Sequence[str]) -> None:
-        pass
+    def set_scores(
+        self,
+        numbers: NDArray[np.uint64],
+        probabilities: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+    ) -> None:
+        self.store.set_scores(numbers, probabilities, failed)
 
     def set_answers(self, ids: Sequence[str], answers: Sequence[Answer | None]) -> None:
-        pass
+        self.store.set_answers(ids, answers)
 
-    def set_aside(self, ids: Sequence[str], aside: Sequence[bool]) -> None:
-        pass
+    def set_aside(self, numbers: NDArray[np.uint64], aside: NDArray[np.bool_]) -> None:
+        self.store.set_aside(numbers, aside)
+
+    def veil(self, veils: Callable[[str], bool]) -> None:
+        self.store.veils = lambda number: veils(f"{number:016x}")
+
+    def recolour(self, ids: Sequence[str]) -> None:
+        self.recoloured += ids
+
+    def chances(self) -> list[float]:
+        _, packed = self.store.properties_of(
+            self.store.snapshot.numbers[: len(self.store)].tolist()
+        )
+        chances: list[float] = np.frombuffer(packed, PROPERTIES)["probability"].tolist()
+        return chances
 
 
 def test_a_veiled_site_is_coloured_once_it_is_answered(tmp_path: Path) -> None:
     sites = [_site(1), _site(2)]
-    hidden, colours, queue = {sites[0].id}, Colours(), Queue()
+    hidden, page, queue = {sites[0].id}, Page(), Queue()
     with Session.open(
         tmp_path / "s.proofdesk", datastack_name="d", datastack_address="/d"
     ) as session:
         session.catalogue.add_sites(sites)
         session.catalogue.add_verdicts([_verdict(site, 0.75) for site in sites])
         follower = CatalogueFollower(
-            session.catalogue,
-            session.ledger,
-            queue,
-            colours,
-            SitePairs(),
-            hidden.__contains__,
+            session.catalogue, session.ledger, queue, page, SitePairs(), hidden.__contains__
         )
         while follower.follow():
             pass
-        assert colours.chances == {sites[1].id: 0.75}
+        assert page.chances() == [-1.0, 0.75]
+        hidden.clear()
         follower.unveil([sites[0].id])
-    assert colours.chances == {site.id: 0.75 for site in sites}
+    assert page.recoloured == [sites[0].id]
+    assert page.chances() == [0.75, 0.75]

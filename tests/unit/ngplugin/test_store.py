@@ -8,7 +8,8 @@ import pytest
 
 from connectome.space import BoxNm
 from ngplugin.grid import CellKey, Grid
-from ngplugin.store import FLAG_CURRENT, FLAG_FAILED, RECORD, SiteStore
+from ngplugin.snapshot import RECORD
+from ngplugin.store import FLAG_CURRENT, FLAG_FAILED, SiteStore
 from proofreading.decisions import Answer
 from proofreading.sites import SiteKind
 from tests.unit.ngplugin.sites import site
@@ -149,9 +150,9 @@ def test_segments_lead_to_their_sites() -> None:
     store = make_store()
     root = 2**60 + 3
     store.add([site(1, (0.0, 0.0, 0.0), root=root), site(2, (0.0, 0.0, 0.0), root=root + 1)])
-    assert store.rows_of_segment(root).tolist() == [0]
-    assert store.rows_of_segment(root + 1).tolist() == [0, 1]
-    assert store.rows_of_segment(7).tolist() == []
+    assert store.snapshot.rows_of_segment(root).tolist() == [0]
+    assert store.snapshot.rows_of_segment(root + 1).tolist() == [0, 1]
+    assert store.snapshot.rows_of_segment(7).tolist() == []
     single = store.snapshot.encode_one(0)
     assert single[20:] == struct.pack("<IQQ", 2, root, root + 1)
 
@@ -168,4 +169,56 @@ def test_grid_codes_are_unique_and_outside_points_take_the_nearest_cell() -> Non
     assert all(key in grid for key in keys)
     assert CellKey(1, 4, 0, 0) not in grid
     assert CellKey(2, 0, 0, 0) not in grid
-    assert list(grid.cells_at((-5.0, 2000.0, 499.0)))[-1] == CellKey(1, 0, 3, 1)
+    assert [grid.key(grid.code(key)) for key in keys] == keys
+    outside = np.array([(-5.0, 2000.0, 499.0)], np.float32)
+    assert grid.key(int(grid.codes(outside, 1)[0])) == CellKey(1, 0, 3, 1)
+
+
+def scattered(store: SiteStore, count: int) -> list[str]:
+    points = np.random.default_rng(3).uniform((0, 0, 0), BOUNDS.upper, (count, 3)).tolist()
+    store.add([site(n + 1, (x, y, z)) for n, (x, y, z) in enumerate(points)])
+    return [f"{n + 1:016x}" for n in range(count)]
+
+
+def test_what_matters_most_is_put_into_the_coarse_cells() -> None:
+    store = make_store(limit=8)
+    ids = scattered(store, 100)
+    chances = np.random.default_rng(4).random(100)
+    store.set_probabilities(ids, chances.tolist())
+    assert store.is_disordered
+    before = store.snapshot
+    coarse = before.encode(before.rows_in_cell(0))
+    changed = store.arrange()
+    best = set((np.argsort(-chances)[:8] + 1).tolist())
+    assert set(cell(store, CellKey(0, 0, 0, 0))[1]) == best
+    assert CellKey(0, 0, 0, 0) in changed
+    assert not store.is_disordered
+    assert before.encode(before.rows_in_cell(0)) == coarse
+    every = range(store.grid.size)
+    held = [n for code in every for n in cell(store, store.grid.key(code))[1]]
+    assert sorted(held) == list(range(1, 101))
+    assert store.arrange() == set()
+
+
+def test_only_cells_that_the_page_has_asked_for_are_patched() -> None:
+    store = make_store(limit=8)
+    scattered(store, 50)
+    coarse = cell(store, CellKey(0, 0, 0, 0))[1]
+    assert store.on_page(range(1, 51)) == []
+    store.serve(0)
+    assert sorted(store.on_page(range(1, 60))) == sorted(coarse)
+    store.serve(None)
+    assert len(store.on_page(range(1, 51))) == 50
+    store.forget_served()
+    assert store.on_page(range(1, 51)) == []
+
+
+def test_a_veiled_site_looks_as_if_it_had_not_been_judged() -> None:
+    store = make_store()
+    ids = scattered(store, 3)
+    store.set_probabilities(ids, [0.25, 0.5, 0.75])
+    store.veils = lambda number: number == 2
+    snapshot = store.snapshot
+    records, numbers = decode(snapshot.encode(snapshot.rows_in_cell(0), store.veils))
+    told = dict(zip(numbers, records["properties"]["probability"].tolist(), strict=True))
+    assert told == {1: 0.25, 2: -1.0, 3: 0.75}
