@@ -319,9 +319,9 @@ class Hidden:
 
     improbable: int = 0
     same: int = 0
-    joined: int = 0
     limit: float = 0.0
     wanted_limit: float = 0.0
+    joined: int = 0
 
     @property
     def showing_all(self) -> bool:

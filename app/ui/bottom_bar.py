@@ -138,11 +138,23 @@ class BottomBar(QFrame):
         for name, key in self.keys.items():
             usable = snapshot.can_undo if name == "undo" else snapshot.current is not None
             key.setEnabled(usable)
-        last = snapshot.last_answer
-        self.last.setText("" if last is None else last.text)
-        self.last.setToolTip(
-            "" if last is None else f"{last.text}. {self._undo_key} takes it back."
-        )
+        self._show_last(snapshot)
+        self._show_jobs(snapshot)
+
+    def _show_last(self, snapshot: Snapshot) -> None:
+        """Say what was answered last, or that an answer has to be given once more."""
+        last, doubt = snapshot.last_answer, snapshot.doubt
+        text = "" if last is None else last.text
+        tip = "" if last is None else f"{last.text}. {self._undo_key} takes it back."
+        if doubt is not None:
+            key = self.keys[doubt.answer.value].key
+            text = f"The judge says {doubt.probability:.2f}. Press {key} again to keep it."
+            tip = "Asked once for a site; Settings turns it off."
+        self.last.setText(text)
+        self.last.setToolTip(tip)
+        set_tone(self.last, "ask" if doubt is not None else "dim")
+
+    def _show_jobs(self, snapshot: Snapshot) -> None:
         active = [job for job in snapshot.jobs if job.phase in (Phase.LOADING, Phase.PARTIAL)]
         told = active or [job for job in snapshot.jobs if job.phase is Phase.FAILED]
         shown(self.job, when=bool(told))

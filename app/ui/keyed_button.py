@@ -53,6 +53,11 @@ class KeyedButton(QPushButton):
             self.click()
 
     @property
+    def key(self) -> str:
+        """The key that does the same; empty without one."""
+        return self._cap.text()
+
+    @property
     def word(self) -> str:
         """What it does."""
         return self._word.text()

@@ -18,7 +18,9 @@ from proofreading.decisions import Answer
 if TYPE_CHECKING:
     from app.services.dashboard import DashboardView
     from app.services.splitting_model import CutSide
+    from app.services.through import QueueOrder
     from app.services.triage import TriageView
+    from proofreading.triage import Lane
 
 __all__ = ["MakeWorkbench", "PictureLike", "Post", "QueuePort", "ViewerPort", "WorkbenchPort"]
 
@@ -182,6 +184,18 @@ class WorkbenchPort(Protocol):
 
     def hide_below(self, limit: float) -> None:
         """Show no open site that is less probable than this."""
+        ...
+
+    def look_through(self, lane: Lane | None, order: QueueOrder) -> None:
+        """Look through the sites of a lane (None: of all) in an order."""
+        ...
+
+    def view_box(self) -> str:
+        """Return the filter's word for the region on the screen; empty if unknown."""
+        ...
+
+    def ask_twice(self, *, wanted: bool) -> None:
+        """Ask back, once for a site, where an answer contradicts a sure judge; or never."""
         ...
 
     def suggest_breaks(self, *, wanted: bool) -> None:

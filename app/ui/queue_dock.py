@@ -21,11 +21,16 @@ from app.ui.keyed_button import KeyedButton
 from app.ui.ports import WorkbenchPort
 from app.ui.queue_model import Column, QueueModel
 from app.ui.theme import GRID
+from app.ui.through_menus import FilterMenu
 from app.ui.widgets import Message, button, label, shown, title
 
 __all__ = ["FOLDED_WIDTH", "QueueDock"]
 
 FOLDED_WIDTH = 88
+FILTER_TIP = (
+    "Words that all have to match: part of an id, kind:contact, task:merge_error, seg:8646, "
+    "is:open, >0.8, box:10..12,3..4,0..2 in µm"
+)
 _OPEN_WIDTH = 368
 _MOST = 16_777_215
 _FILTER_MS = 120
@@ -39,11 +44,20 @@ def hidden_text(hidden: Hidden) -> str:
     return f"{hidden.improbable:,} below {hidden.limit:g} hidden"
 
 
+def count_text(place: int | None, rows: int) -> str:
+    """Return how far the person is, such as ``12 of 214``."""
+    if not rows:
+        return ""
+    return f"{rows:,}" if place is None else f"{place:,} of {rows:,}"
+
+
 def hidden_tip(hidden: Hidden) -> str:
     """Return the same at more length."""
     tip = "Sites that the model thinks improbable; the limit is in the settings."
     if hidden.same:
         tip += f" {hidden.same:,} more ask the same question as a site that is shown."
+    if hidden.joined:
+        tip += f" {hidden.joined:,} ask nothing any more: their segments are one object."
     return tip
 
 
@@ -101,6 +115,14 @@ class QueueDock(QWidget):
         self.message = Message()
         self.filter = QLineEdit()
         self.filter.setPlaceholderText("filter: id, kind, answer, >0.8   /")
+        self.filter.setToolTip(FILTER_TIP)
+        self.filters = FilterMenu(
+            self,
+            text=self.filter.text,
+            put=self.filter.setText,
+            pair=self._pair,
+            box=workbench.view_box,
+        )
         self.filter.setClearButtonEnabled(True)
         # Never focused by itself: a key meant as an answer must not be typed here.
         self.filter.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -136,7 +158,18 @@ class QueueDock(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID, GRID // 2, GRID, GRID)
         column.setSpacing(GRID)
-        column.addWidget(self.filter)
+        self.filter_button = button("▾", lambda: None, kind="quiet")
+        self.filter_button.setToolTip("What to filter by")
+        self.filter_button.setAccessibleName("what to filter by")
+        self.filter_button.setProperty("menu", "true")
+        self.filter_button.setMenu(self.filters)
+        self.filter_line = QWidget()
+        line = QHBoxLayout(self.filter_line)
+        line.setContentsMargins(0, 0, 0, 0)
+        line.setSpacing(0)
+        line.addWidget(self.filter, 1)
+        line.addWidget(self.filter_button)
+        column.addWidget(self.filter_line)
         column.addWidget(self.table, 1)
         column.addWidget(self.message, 1)
         column.addLayout(foot)
@@ -146,7 +179,7 @@ class QueueDock(QWidget):
         """Fold to a strip with markers and numbers, or open again."""
         self.folded = folded
         self.table.fold(folded=folded)
-        for part in (self.title, self.filter, self.count, self.learned):
+        for part in (self.title, self.filter_line, self.count, self.learned):
             part.setVisible(not folded)
         self.fold_button.setText("›" if folded else "‹")
         self.setMinimumWidth(FOLDED_WIDTH if folded else _OPEN_WIDTH)
@@ -172,7 +205,7 @@ class QueueDock(QWidget):
         shown(self.message, when=rows == 0)
         if rows == 0:
             self._say_why_empty(snapshot)
-        self.count.setText(f"{rows:,}" if rows else "")
+        self.count.setText(count_text(snapshot.through.place, rows))
         self.learned.setText(snapshot.learned)
         self._show_failed(snapshot)
         self._show_hidden(snapshot.hidden)
@@ -192,7 +225,12 @@ class QueueDock(QWidget):
         shown(self.hidden, when=bool(hidden.improbable or hidden.showing_all) and not self.folded)
 
     def _say_why_empty(self, snapshot: Snapshot) -> None:
-        if self.filter.text():
+        lane = snapshot.through.lane_words
+        if snapshot.through.lane is not None and not self.filter.text():
+            self.message.say(
+                f"Nothing is open in the lane {lane}.", "Choose another one in the top bar."
+            )
+        elif self.filter.text():
             clear = ("Clear the filter", self.filter.clear)
             self.message.say("No site matches the filter.", action=clear)
         elif snapshot.hidden.improbable and snapshot.queue_phase is Phase.READY:
@@ -229,6 +267,14 @@ class QueueDock(QWidget):
             self._workbench.retry_failed()
         else:
             self._workbench.select(row.site_id)
+
+    def _pair(self) -> tuple[int, ...]:
+        """Return the roots on the screen."""
+        current = self._workbench.snapshot().current
+        if current is None:
+            return ()
+        partner = current.partner
+        return (current.site.root,) if partner is None else (current.site.root, partner.root)
 
     def _apply_filter(self) -> None:
         self._workbench.queue.set_filter(self.filter.text())

@@ -104,11 +104,14 @@ class SettingsDialog(QDialog):
         self.hide_below.setValue(self._before.hide_below)
         self.breaks = QCheckBox("once, near 300 decisions")
         self.breaks.setChecked(self._before.suggest_breaks)
+        self.second_look = QCheckBox("once for a site, where a sure judge contradicts")
+        self.second_look.setChecked(self._before.second_look)
         form = QFormLayout()
         form.setSpacing(GRID)
         form.addRow("Appearance", self.appearance)
         form.addRow("Do not show sites less probable than", self.hide_below)
         form.addRow("Suggest a break", self.breaks)
+        form.addRow("Ask for an answer twice", self.second_look)
         return form
 
     def _key_table(self) -> QScrollArea:
@@ -169,6 +172,7 @@ class SettingsDialog(QDialog):
             appearance=self.appearance.currentText(),
             hide_below=round(self.hide_below.value(), 3),
             suggest_breaks=self.breaks.isChecked(),
+            second_look=self.second_look.isChecked(),
         )
 
     def _save(self) -> None:

@@ -22,6 +22,9 @@ QLabel { background: transparent; }
 QLabel[tone="dim"] { color: $dim; }
 QLabel[tone="faint"] { color: $faint; }
 QLabel[tone="error"] { color: $error; }
+QLabel[tone="ask"] {
+  background: $text; color: $panel; border-radius: 4px; padding: 4px 12px; font-weight: 600;
+}
 QLabel[chip="A"], QLabel[chip="B"] {
   color: #ffffff; border-radius: 3px; font-weight: 600;
 }
@@ -46,6 +49,7 @@ QPushButton[quiet="true"] {
 }
 QPushButton[quiet="true"]:hover { background: $raised; color: $text; }
 QPushButton[quiet="true"]:disabled { color: $faint; background: transparent; }
+QPushButton[menu="true"]::menu-indicator { image: none; width: 0; }
 QPushButton:focus { border-color: $text; }
 QPushButton[primary="true"]:focus { border: 2px solid $faint; }
 QPushButton[primary="true"] {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PyQt6.QtCore import QRectF, QSize, Qt
 from PyQt6.QtGui import QColor, QPainter, QPaintEvent
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QWidget
@@ -9,6 +11,7 @@ from PyQt6.QtWidgets import QFrame, QHBoxLayout, QWidget
 from app.services.language import LanguageStatus
 from app.services.model import JudgeStatus, Outbox, Phase, Progress, Snapshot
 from app.ui.theme import GRID, theme, ui_font
+from app.ui.through_menus import ThroughMenus
 from app.ui.widgets import label, shown
 
 __all__ = ["StateDot", "TopBar", "outbox_text", "progress_text"]
@@ -84,9 +87,15 @@ class StateDot(QWidget):
 
 
 class TopBar(QFrame):
-    """Session, progress, outbox and judge in one line."""
+    """Session, progress, outbox and judge in one line, and what is looked through.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    through : callable
+        Makes the menus of lanes and orders, given their parent.
+    """
+
+    def __init__(self, through: Callable[[QWidget], ThroughMenus]) -> None:
         super().__init__()
         self.setObjectName("topBar")
         self.setFixedHeight(5 * GRID)
@@ -99,6 +108,7 @@ class TopBar(QFrame):
         self.dot = StateDot()
         self.language = label("", "dim")
         self.language_dot = StateDot()
+        self.through = through(self)
         line = QHBoxLayout(self)
         line.setContentsMargins(2 * GRID, 0, 2 * GRID, 0)
         line.setSpacing(2 * GRID)
@@ -113,6 +123,8 @@ class TopBar(QFrame):
         line.addWidget(self.dot)
         line.addWidget(self.language)
         line.addWidget(self.language_dot)
+        line.addWidget(self.through.lane_button)
+        line.addWidget(self.through.order_button)
 
     def show_snapshot(self, snapshot: Snapshot) -> None:
         """Show where things stand."""
@@ -121,6 +133,7 @@ class TopBar(QFrame):
         self.progress.setText(progress_text(snapshot.progress))
         self.outbox.setText(outbox_text(snapshot.outbox))
         self._show_judge(snapshot.judge)
+        self.through.show_through(snapshot.through)
         self._show_language(snapshot.language)
 
     def _show_judge(self, judge: JudgeStatus) -> None:

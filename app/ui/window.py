@@ -27,6 +27,7 @@ from app.ui.queue_dock import QueueDock
 from app.ui.settings_dialog import SettingsDialog
 from app.ui.split_card import SplitCard
 from app.ui.theme import DARK, LIGHT, apply_theme, theme
+from app.ui.through_menus import ThroughMenus
 from app.ui.toasts import Toasts
 from app.ui.top_bar import TopBar
 from app.ui.tour import Step, Tour
@@ -34,6 +35,7 @@ from app.ui.undo_dialog import UndoDialog
 from app.ui.verdict_dock import VerdictDock
 from app.ui.web_view import WebView
 from proofreading.files import storage_errors
+from proofreading.triage import Lane
 
 __all__ = ["MainWindow"]
 
@@ -105,7 +107,7 @@ class MainWindow(QMainWindow):
 
     def _build(self) -> None:
         self.web = WebView(self.workbench.viewer.url)
-        self.top = TopBar()
+        self.top = TopBar(self._through_menus)
         self.queue = QueueDock(self.workbench, self.toggle_fold)
         self.verdict = VerdictDock(self.workbench)
         self.setMenuWidget(self.top)
@@ -309,6 +311,19 @@ class MainWindow(QMainWindow):
             self.queue.set_folded(folded=False)
         self.queue.focus_filter()
 
+    def _through_menus(self, parent: QWidget) -> ThroughMenus:
+        """Return what chooses lane and order; both hold after the next start, too."""
+
+        def keep(**values: str) -> None:
+            self.commands.guard(lambda: self._keep(self.preferences.changed(**values)))
+
+        return ThroughMenus(
+            parent,
+            lambda lane: keep(lane="" if lane is None else lane.value),
+            lambda order: keep(order=order.value),
+            self.open_risk_dial,
+        )
+
     def toggle_help(self) -> None:
         """Open or close the card with the keys."""
         self.help.toggle()
@@ -369,6 +384,8 @@ class MainWindow(QMainWindow):
         self.bottom.show_keys(chosen)
         self.workbench.hide_below(chosen.hide_below)
         self.workbench.suggest_breaks(wanted=chosen.suggest_breaks)
+        self.workbench.ask_twice(wanted=chosen.second_look)
+        self.workbench.look_through(Lane(chosen.lane) if chosen.lane else None, chosen.order)
         app = QApplication.instance()
         wanted = LIGHT if chosen.appearance == "light" else DARK
         if isinstance(app, QApplication) and wanted is not theme():

@@ -29,9 +29,12 @@ from app.services.model import (
 )
 from app.services.quality import Quality
 from app.services.queue import Queue, Sight, row_of
+from app.services.queue_view import QueueOrder, QueueView
 from app.services.splitting_model import CutSide
+from app.services.through import Through
 from proofreading.decisions import Answer
 from proofreading.sites import Partner, Site, SiteKind
+from proofreading.triage import Lane
 from proofreading.verdicts import Provenance, Task, Verdict
 from rendering.picture import Picture
 from rendering.pictures import SitePictures
@@ -170,7 +173,7 @@ class FakeWorkbench:
         self.partner = 0
         self.calls: list[str] = []
         self.answers: list[tuple[str, Answer]] = []
-        self.suggests_breaks = False
+        self.suggests_breaks = self.asks_twice = False
         self.measured: Quality | None = None
         self.planned = EditList(Phase.EMPTY)
         self.trouble = ""
@@ -301,6 +304,17 @@ class FakeWorkbench:
 
     def previous(self) -> None:
         self._say("previous")
+
+    def look_through(self, lane: Lane | None, order: QueueOrder) -> None:
+        self.queue.show_view(QueueView(lane, order))
+        through = Through(lane, order, {lane: self.queue.in_lane(lane) for lane in Lane})
+        self.change(through=replace(through, rows=len(self.queue), missing=63))
+
+    def view_box(self) -> str:
+        return "box:1..2,1..2,1..2"
+
+    def ask_twice(self, *, wanted: bool) -> None:
+        self.asks_twice = wanted
 
     def suggest_breaks(self, *, wanted: bool) -> None:
         self.suggests_breaks = wanted
