@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.demo import ingested_demo, quiet
 from benchmarks.measured import Measured
-from connectome.errors import ModelError
 
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
@@ -26,7 +25,6 @@ BATCH = 32
 ROUNDS = 3
 """How often each is measured, in turn, so that what else runs burdens all alike."""
 _RATIO_GOAL = 3.0
-_CALIBRATION = 96
 SITES = 96
 """Of the demo, evenly among those that a task can be asked of."""
 _TOGETHER = 8
@@ -42,56 +40,44 @@ def judge_rows(seconds: float = 2.0) -> Iterator[Measured]:
         for path, manifest in list_models():
             # Every bundled network of slices of pairs has the same layers; one stands for all.
             if manifest.pictures is not None:
-                yield from network_rows(find_model(str(path)), Path(scratch), seconds)
+                yield from network_rows(find_model(str(path)), seconds)
                 break
         yield from _path_rows(Path(scratch) / "datastack", session)
         yield Measured("load after", os.getloadavg()[0], "", note="processes that want to run")
 
 
-def network_rows(model: ModelFolder, scratch: Path, seconds: float) -> Iterator[Measured]:
-    """Measure a network of slices in ONNX, in ONNX with 8 bits, and in eager PyTorch.
+def network_rows(model: ModelFolder, seconds: float) -> Iterator[Measured]:
+    """Measure a network of slices in ONNX, as it is shipped, and in eager PyTorch.
 
     The pictures are noise: their content changes no speed.
     """
     import numpy as np
 
-    from inference.judges.onnx_tools import method_for, pictures_per_second, write_int8
+    from inference.judges.onnx_tools import pictures_per_second
     from inference.models.manifest import InputContract
 
     contract = model.manifest.input
     assert isinstance(contract, InputContract)
-    shape = (_CALIBRATION, len(contract.channels), contract.size_px, contract.size_px)
-    noise = {"pictures": np.random.default_rng(0).random(shape, np.float32)}
-    shown = {"pictures": noise["pictures"][:BATCH]}
-    small: Path | None = scratch / "int8.onnx"
-    note = f"{THREADS} threads, batches of {BATCH}; network only"
-    try:
-        write_int8(model.weights, scratch / "int8.onnx", noise, method_for(model.weights))
-    except (ModelError, ImportError):
-        small = None
-    rates: dict[str, list[float]] = {"fp32": [], "int8": [], "eager": []}
+    shape = (BATCH, len(contract.channels), contract.size_px, contract.size_px)
+    shown = {"pictures": np.random.default_rng(0).random(shape, np.float32)}
+    rates: dict[str, list[float]] = {"onnx": [], "eager": []}
     for _ in range(ROUNDS):
         each = seconds / ROUNDS
-        rates["fp32"].append(
-            pictures_per_second(model.weights, shown, threads=THREADS, seconds=each)
-        )
-        if small is not None:
-            rates["int8"].append(pictures_per_second(small, shown, threads=THREADS, seconds=each))
+        onnx = pictures_per_second(model.weights, shown, threads=THREADS, seconds=each)
+        rates["onnx"].append(onnx)
         eager = _eager(model, each)
         rates["eager"] += [] if eager is None else [eager]
-    fp32, int8, torch = (_best(rates[name]) for name in ("fp32", "int8", "eager"))
-    yield Measured("network: ONNX float32", fp32, "pictures/s", n=ROUNDS, note=note)
-    yield Measured(
-        "network: ONNX int8", int8, "pictures/s", n=ROUNDS, note="static QDQ" * bool(int8)
-    )
+    onnx_rate, torch_rate = (_best(rates[name]) for name in ("onnx", "eager"))
+    note = f"{model.manifest.id}; {THREADS} threads, batches of {BATCH}; network only"
+    yield Measured("network: ONNX, as shipped", onnx_rate, "pictures/s", n=ROUNDS, note=note)
     yield Measured(
         "network: eager PyTorch",
-        torch,
+        torch_rate,
         "pictures/s",
         n=ROUNDS,
-        note="float32, no gradients" if torch else "torch is not here, or the layers differ",
+        note="float32, no gradients" if torch_rate else "torch is not here, or other layers",
     )
-    ratio = None if fp32 is None or torch is None else fp32 / torch
+    ratio = None if onnx_rate is None or torch_rate is None else onnx_rate / torch_rate
     goal = f">= {_RATIO_GOAL:g}"
     ok = None if ratio is None else ratio >= _RATIO_GOAL
     yield Measured("network: ONNX / eager PyTorch", ratio, "", goal, ok, note="same run")

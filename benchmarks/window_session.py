@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from connectome.datastack import Datastack
     from proofreading.session import Session
 
-__all__ = ["JUDGED", "judged_session"]
+__all__ = ["JUDGED", "copy_judged", "judged_session", "make_judged"]
 
 JUDGED = 240
 _NAME, _KEPT = "s.proofdesk", "bench-window-1"
@@ -27,20 +27,30 @@ def judged_session(scratch: Path) -> Opened:
     What it is a copy of stays in the person's data folder, because finding and judging
     take minutes and are no part of what is measured.
     """
-    from app.services.opening import Opened
     from app.services.settings import data_folder
 
     kept = data_folder() / _KEPT
     if not (kept / "complete").exists():
         shutil.rmtree(kept, ignore_errors=True)
-        _make(kept)
+        make_judged(kept, JUDGED)
         (kept / "complete").touch()
+    return copy_judged(kept, scratch)
+
+
+def copy_judged(kept: Path, scratch: Path) -> Opened:
+    """Return a session of its own, with a datastack of its own, in a folder."""
+    from app.services.opening import Opened
+
     address = scratch / "datastack"
     shutil.copytree(kept / "datastack", address)
     return Opened(_copied(kept / _NAME, scratch / _NAME, address), str(address))
 
 
-def _make(kept: Path) -> None:
+def make_judged(kept: Path, judged: int) -> None:
+    """Detect on the demo and let the bundled judges look at so many contacts.
+
+    Nothing is left to find, so that a window on a copy only goes on judging.
+    """
     from app.services.demo import ensure_demo
     from app.services.detecting import detect_into
     from app.services.opening import open_session
@@ -51,12 +61,12 @@ def _make(kept: Path) -> None:
     datastack = open_datastack(str(kept / "datastack"))
     try:
         with open_session(kept / _NAME, role="worker") as session:
-            _judge(session, datastack)
+            _judge(session, datastack, judged)
     finally:
         datastack.close()
 
 
-def _judge(session: Session, datastack: Datastack) -> None:
+def _judge(session: Session, datastack: Datastack, judged: int) -> None:
     from itertools import islice
 
     from app.services.detecting import DETECTED
@@ -65,7 +75,7 @@ def _judge(session: Session, datastack: Datastack) -> None:
 
     desk = SiteDesk(datastack, load_panel())
     contacts = (s for s in session.catalogue.sites(SiteKind.CONTACT) if not s.at_volume_face)
-    sites = list(islice(contacts, JUDGED))
+    sites = list(islice(contacts, judged))
     for begin in range(0, len(sites), 16):
         session.catalogue.add_verdicts(desk.judge(sites[begin : begin + 16]))
     session.artifacts.mkdir(exist_ok=True)

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from app.services.opening import Opened
+from benchmarks.window_session import copy_judged, make_judged
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+JUDGED = 24
+"""Contacts; enough to be sure of some that are probable."""
 ARTIFACTS = Path(os.environ.get("ARTIFACTS", "artifacts")).absolute()
 
 
@@ -27,6 +32,20 @@ def grown_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         del os.environ["PROOFDESK_HOME"]
     else:
         os.environ["PROOFDESK_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def kept_judged(grown_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a session on the demo whose first contacts are judged."""
+    kept = tmp_path_factory.mktemp("judged")
+    make_judged(kept, JUDGED)
+    return kept
+
+
+@pytest.fixture
+def judged(kept_judged: Path, tmp_path: Path) -> Opened:
+    """Return a judged session of the test's own, on its own copy of the demo."""
+    return copy_judged(kept_judged, tmp_path)
 
 
 @pytest.fixture

@@ -27,10 +27,6 @@ PROBABLE = 0.2
 """What is less probable may leave the viewer while it is being judged."""
 
 
-def _open(demo: Path, tmp_path: Path) -> Opened:
-    return Opened(tmp_path / "e2e.proofdesk", str(demo))
-
-
 def _ready(driver: Driver, judged: int = FEW) -> None:
     """Wait for paint, some judged sites, and the verdict and pictures on the screen."""
     bench = driver.workbench
@@ -66,8 +62,8 @@ def _other_site(driver: Driver) -> Site | None:
     return None
 
 
-def test_click_accept_export(demo: Path, tmp_path: Path, artifacts: Path) -> None:
-    with Driver(_open(demo, tmp_path)) as driver:
+def test_click_accept_export(judged: Opened, artifacts: Path) -> None:
+    with Driver(judged) as driver:
         _ready(driver, ENOUGH)
         driver.grab(artifacts / "e2e-1-opened.png")
         site = _target(driver)
@@ -103,8 +99,8 @@ def test_click_accept_export(demo: Path, tmp_path: Path, artifacts: Path) -> Non
     _screenshots_show_something(artifacts)
 
 
-def test_one_key_press_is_one_decision_wherever_the_focus_is(demo: Path, tmp_path: Path) -> None:
-    with Driver(_open(demo, tmp_path)) as driver:
+def test_one_key_press_is_one_decision_wherever_the_focus_is(judged: Opened) -> None:
+    with Driver(judged) as driver:
         _ready(driver)
         state = driver.workbench.session.ledger.state
         driver.window.web.view.setFocus()
@@ -121,8 +117,8 @@ def test_one_key_press_is_one_decision_wherever_the_focus_is(demo: Path, tmp_pat
         driver.until(lambda: state.decided == 2, "the redo")
 
 
-def test_undo_of_a_committed_edit_and_redo_of_it(demo: Path, tmp_path: Path) -> None:
-    with Driver(_open(demo, tmp_path)) as driver:
+def test_undo_of_a_committed_edit_and_redo_of_it(judged: Opened) -> None:
+    with Driver(judged) as driver:
         _ready(driver)
         driver.click_site(_target(driver).id)
         driver.press("F")
@@ -142,16 +138,15 @@ def test_undo_of_a_committed_edit_and_redo_of_it(demo: Path, tmp_path: Path) -> 
         assert one == two
 
 
-def test_closing_and_opening_again_comes_back_to_the_same_place(demo: Path, tmp_path: Path) -> None:
-    opened = _open(demo, tmp_path)
-    with Driver(opened) as driver:
+def test_closing_and_opening_again_comes_back_to_the_same_place(judged: Opened) -> None:
+    with Driver(judged) as driver:
         _ready(driver)
         for key in "DSD":
             driver.press(key)
         driver.settle()
         place = _current_id(driver)
         decided = driver.workbench.session.ledger.state.decided
-    with Driver(opened) as driver:
+    with Driver(judged) as driver:
         driver.until(lambda: _current_id(driver) is not None, "the place")
         assert _current_id(driver) == place
         assert driver.workbench.snapshot().progress.decided == decided == 3
@@ -174,7 +169,7 @@ def _server_roots(driver: Driver, supervoxels: np.ndarray) -> list[int]:
 def _screenshots_show_something(folder: Path) -> None:
     from PyQt6.QtGui import QImage
 
-    for path in sorted(folder.glob("e2e-*.png")):
+    for path in sorted(folder.glob("e2e-[1-3]-*.png")):
         image = QImage(str(path))
         colors = {image.pixel(x, y) for x in range(0, 1600, 16) for y in range(0, 1000, 16)}
         assert len(colors) > 200, path

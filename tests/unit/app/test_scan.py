@@ -172,7 +172,7 @@ def test_a_new_model_judges_without_detecting(
     first = scan(replace(few, judged=False), quiet, HereRunner())
     assert first.verdicts == 0
     judged = scan(few, quiet, HereRunner())
-    other = scan(replace(few, models=("resnet-pairs-fib25-low",)), quiet, HereRunner())
+    other = scan(replace(few, models=("resnet-pairs-fib25-low-int8",)), quiet, HereRunner())
     for run in (judged, other):
         assert run.sites == first.sites
         assert run.tasks_there_before == first.tasks_done

@@ -75,7 +75,7 @@ def test_the_edges_are_covered(sample: PairSample, small_model: ModelFolder) -> 
 
 def test_the_bundled_judge_looks_where_it_matters() -> None:
     volume = load_truth_volume(shared_data("fib25"))
-    judge = OnnxJudge(find_model("resnet-pairs-fib25-low"), threads=1)
+    judge = OnnxJudge(find_model("resnet-pairs-fib25-low-int8"), threads=1)
     pairs = watershed_pairs(volume)
     test = np.flatnonzero(fold_named(judge.manifest.training.fold).test(pairs))
     spec = judge.manifest.picture_spec.em_spec()

@@ -108,7 +108,7 @@ def test_evaluation_reports_groups_and_controls(
 
 def test_the_bundled_model_beats_chance_on_pairs_it_never_saw() -> None:
     volume = load_truth_volume(shared_data("fib25"))
-    judge = OnnxJudge(find_model("resnet-pairs-fib25-low"), threads=1)
+    judge = OnnxJudge(find_model("resnet-pairs-fib25-low-int8"), threads=1)
     assert judge.manifest.training.dataset_sha256 == volume.sha256
     from inference.datasets.folds import fold_named
 
