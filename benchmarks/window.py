@@ -75,7 +75,7 @@ def _streaming(driver: Driver, pauses: Pauses) -> Iterator[Measured]:
     driver.rest(2.0)
     pauses.clear()
     wanted = bench.session.catalogue.counts().sites + STREAMED
-    stream = Stream(bench.session.folder, STREAMED, PER_SECOND, lambda: post(bench.follow))
+    stream = Stream(bench.session.folder, STREAMED, PER_SECOND, lambda: post(bench.follow_soon))
     seconds = driver.until(
         lambda: not stream.running and bench.queue.total >= wanted,
         "the streamed sites",

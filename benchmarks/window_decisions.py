@@ -81,7 +81,13 @@ def until_shown(driver: Driver, *, other_than: str = "") -> tuple[float, float]:
             at["page"] = time.perf_counter()
         return len(at) == 2
 
-    driver.until(there, "the next site", PATIENCE_S, step_ms=STEP_MS)
+    try:
+        driver.until(there, "the next site", PATIENCE_S, step_ms=STEP_MS)
+    except TimeoutError as error:
+        current = driver.workbench.snapshot().current
+        found = (driver.evaluate(_PAGE), _roots(driver), current and current.pictures_phase)
+        msg = f"{error}: shown so far in {sorted(at) or 'nothing'}, {found}"
+        raise TimeoutError(msg) from error
     return at["docks"], at["page"]
 
 

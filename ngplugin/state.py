@@ -13,13 +13,24 @@ from ngplugin.after import AFTER
 from ngplugin.points import MARK_SHADER, MARKS
 from ngplugin.style import EM_SHADER, SITE_SHADER
 
-__all__ = ["IMAGERY", "SEGMENTATION", "SITES", "initial_state", "prefetch_states", "view_of"]
+__all__ = [
+    "IMAGERY",
+    "SEGMENTATION",
+    "SITES",
+    "Place",
+    "initial_state",
+    "prefetch_states",
+    "view_of",
+]
 
 IMAGERY = "em"
 SEGMENTATION = "segmentation"
 SITES = "sites"
 
 Contrast = tuple[float, float] | None
+
+Place = tuple[PointNm, tuple[int, ...]]
+"""A point (xyz in nm) and the roots to show there."""
 
 # The dark ground is the window's; the light one is paper white.
 _GROUNDS = {True: "#14161a", False: "#ffffff"}
@@ -62,20 +73,22 @@ def _add_cut(state: Any, after_url: str) -> None:
 
 
 def prefetch_states(
-    sources: ViewerSources,
-    points_nm: Sequence[PointNm],
-    segments: Sequence[int],
-    seen: Mapping[str, object],
+    sources: ViewerSources, places: Sequence[Place], seen: Mapping[str, object]
 ) -> list[Any]:
-    """Return one small hidden state for each point, as the client wants them for prefetching.
+    """Return one small hidden state for each place, as the client wants them for prefetching.
+
+    The client makes a viewer of its own for each state that it has not got yet: a place's
+    state is the same as long as zooms and layout are, wherever the person looks.
 
     Parameters
     ----------
+    places : sequence
+        Where to look (xyz in nm), and at which segments.
     seen : mapping
         The raw state that the page shows now; its zooms and layout are kept.
     """
     found = []
-    for order, point in enumerate(points_nm):
+    for order, (point, segments) in enumerate(places):
         state = _base_state(sources, dark=True, contrast=None)
         state.position = [p / v for p, v in zip(point, sources.voxel_nm, strict=True)]
         raw = state.to_json()
@@ -102,7 +115,7 @@ def view_of(raw: Mapping[str, Any], voxel_nm: PointNm) -> dict[str, object]:
     return view
 
 
-_KEPT = ("crossSectionScale", "projectionScale", "projectionOrientation", "layout")
+_KEPT = ("crossSectionScale", "projectionScale", "layout")
 
 
 def _layout_name(layout: object) -> str:

@@ -30,6 +30,7 @@ from ngplugin.state import (
     IMAGERY,
     SEGMENTATION,
     SITES,
+    Place,
     initial_state,
     prefetch_states,
     view_of,
@@ -45,6 +46,8 @@ __all__ = ["SiteViewer"]
 
 _log = logging.getLogger(__name__)
 _CLICK = "proofdesk-site-click"
+PREFETCH_AFTER_S = 0.5
+"""When the page has drawn where it was sent, even without a graphics card."""
 _MOVE = "move-annotation"
 _LAYERS = {
     "sites": SITES,
@@ -102,6 +105,8 @@ class SiteViewer:
         self._updates = PageUpdates(self.store, _later)
         self.marks = Marks(self._updates, sources.voxel_nm)
         self._pair: tuple[int, ...] = ()
+        self._coming: tuple[Place, ...] = ()
+        self._closed = False
         self._arranging = Lock()
         self._click_callbacks: list[Callable[[str], None]] = []
         self._ready_callbacks: list[Callable[[list[str]], None]] = []
@@ -332,13 +337,18 @@ class SiteViewer:
         """Show these imagery values black and white, such as the 1st and 99th percentile."""
         self._updates.slot("contrast", scripts.set_contrast(low, high))
 
-    def prefetch(self, points_nm: Sequence[PointNm]) -> None:
-        """Load what surrounds the next sites ahead of time; the first three points count."""
-        states = prefetch_states(
-            self._sources, points_nm[:3], self._pair, self._viewer.shared_state.raw_state
-        )
-        with self._viewer.config_state.txn() as config:
-            config.prefetch = states
+    def prefetch(self, places: Sequence[Place], *, after_s: float = PREFETCH_AFTER_S) -> None:
+        """Load what surrounds the next sites ahead of time; the first three places count.
+
+        Not at once: what is to be seen now comes first, and a later call replaces this one.
+        """
+        self._coming = coming = tuple(places[:3])
+
+        def due() -> None:
+            if self._coming is coming and not self._closed:
+                self._prefetch(coming)
+
+        _later(after_s, due)
 
     def status(self, key: str, text: str | None) -> None:
         """Show a line at the bottom of the page; None removes it."""
@@ -354,12 +364,18 @@ class SiteViewer:
 
     def close(self) -> None:
         """Send nothing any more and take the page's address away."""
+        self._closed = True
         self._updates.close()
         self.source.unmount()
         if neuroglancer.server.is_server_running():
             neuroglancer.server.global_server.viewers.pop(self._viewer.token, None)
 
     # ---- inside ------------------------------------------------------------------
+
+    def _prefetch(self, places: Sequence[Place]) -> None:
+        states = prefetch_states(self._sources, places, self._viewer.shared_state.raw_state)
+        with self._viewer.config_state.txn() as config:
+            config.prefetch = states
 
     def _tell(self, numbers: Sequence[int] | NDArray[np.uint64]) -> None:
         """Send the page what changed of the sites that it holds."""

@@ -128,10 +128,11 @@ class Place:
             self._viewer.show_pair(*roots)
 
     def _prefetch(self, site: Site) -> None:
-        points = []
+        places = []
         for site_id in self._queue.next_open(site.id, PREFETCHED):
             coming = self._session.catalogue.site(site_id)
             if coming is not None:
-                self.tracker.prefetch(coming, self.proposed(coming))
-                points.append(coming.point_nm)
-        self._viewer.prefetch(points)
+                index = self.proposed(coming)
+                self.tracker.prefetch(coming, index)
+                places.append((coming.point_nm, self.tracker.roots_of(coming, index)))
+        self._viewer.prefetch(places)

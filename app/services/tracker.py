@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from app.services.model import Current, JudgeStatus, PartnerChoice, Phase
@@ -43,6 +43,9 @@ class Tracker:
     roots: dict[tuple[str, int], tuple[int, int | None]] = field(default_factory=dict)
     _pictures: OrderedDict[tuple[str, int], SitePictures] = field(default_factory=OrderedDict)
     _asked: set[tuple[str, int]] = field(default_factory=set)
+    _said: tuple[str, dict[int | None, Outcome], list[FailedVerdict]] | None = None
+    _stale: bool = False
+    _last: Current | None = None
 
     def show(self, site: Site | None, partner_index: int = 0) -> None:
         """Make a site (and one of its partners) the current one and ask for its pictures."""
@@ -92,7 +95,7 @@ class Tracker:
         """Return the verdict on the pair on the screen."""
         if self.site is None:
             return None
-        outcome = self._outcomes(self.site).get(self._partner_key())
+        outcome = self._known(self.site)[0].get(self._partner_key())
         return outcome if isinstance(outcome, Verdict) else None
 
     @property
@@ -106,46 +109,80 @@ class Tracker:
         """Roots of the pair: as they are now if known, else as when the site was found."""
         if self.site is None:
             return None
-        partner = self.partner
-        found = (self.site.root, partner.root if partner is not None else None)
-        return self.roots.get((self.site.id, self.partner_index), found)
+        own, *other = self.roots_of(self.site, self.partner_index)
+        return own, other[0] if other else None
+
+    def roots_of(self, site: Site, partner_index: int) -> tuple[int, ...]:
+        """Return the one or two roots of a site's question, now if known, else when found."""
+        known = self.roots.get((site.id, partner_index))
+        if known is None:
+            partner = site.partners[partner_index] if site.partners else None
+            known = (site.root, partner.root if partner is not None else None)
+        return tuple(root for root in known if root is not None)
 
     def current(
         self, answer: Answer | None, judge: JudgeStatus, *, veiled: bool = False
     ) -> Current | None:
         """Return the site on the screen with everything known about it.
 
+        As long as nothing about it changes it is the same object, so that nothing is drawn anew.
+
         Veiled, nothing that a model said is told: the answer is to be the person's own.
         """
         if self.site is None:
             return None
-        verdicts = {} if veiled else self._outcomes(self.site)
         pictures = self._pictures.get((self.site.id, self.partner_index))
+        made = self._made(self.site, pictures, answer, judge, veiled=veiled)
+        if not _alike(made, self._last):
+            self._last = made
+        return self._last
+
+    def heard(self) -> None:
+        """Take in that there may be news about the site on the screen."""
+        self._stale = True
+
+    def _made(
+        self,
+        site: Site,
+        pictures: SitePictures | None,
+        answer: Answer | None,
+        judge: JudgeStatus,
+        *,
+        veiled: bool,
+    ) -> Current:
+        verdicts = {} if veiled else self._known(site)[0]
         verdict = verdicts.get(self._partner_key())
-        phase, text = _verdict_phase(self.site, verdict, judge)
+        phase, text = _verdict_phase(site, verdict, judge)
         if veiled:
             phase, text = Phase.READY, VEILED
-        beside = self._failure_beside(self.site, verdict)
         return Current(
-            site=self.site,
-            question=question_of(self.site),
-            partners=_choices(self.site, verdicts),
+            site=site,
+            question=question_of(site),
+            partners=_choices(site, verdicts),
             partner_index=self.partner_index,
             verdict=verdict if isinstance(verdict, Verdict) else None,
             verdict_phase=phase,
             verdict_text=text,
-            failed_beside=beside,
+            failed_beside=self._failure_beside(site, verdict),
             pictures=pictures,
             pictures_phase=_pictures_phase(pictures, self.message),
             pictures_text=self.message,
             answer=answer,
         )
 
-    def _outcomes(self, site: Site) -> dict[int | None, Outcome]:
+    def _known(self, site: Site) -> tuple[dict[int | None, Outcome], list[FailedVerdict]]:
+        """Return outcomes and failures of a site, read anew only when there may be others."""
+        if self._stale or self._said is None or self._said[0] != site.id:
+            failures = self.catalogue.failures(site.id)
+            self._said = (site.id, self._outcomes(site, failures), failures)
+            self._stale = False
+        return self._said[1], self._said[2]
+
+    def _outcomes(self, site: Site, failures: list[FailedVerdict]) -> dict[int | None, Outcome]:
         """Return the newest outcome of the site's question for each partner."""
         task = task_of(site)
         found: dict[int | None, Outcome] = dict(self.catalogue.newest_verdicts(site.id, task))
-        for failure in self.catalogue.failures(site.id):
+        for failure in failures:
             other = found.get(failure.partner_supervoxel)
             if failure.task is task and not _stands_beside(other, failure):
                 found[failure.partner_supervoxel] = failure
@@ -157,7 +194,7 @@ class Tracker:
             return None
         mine = [
             failure
-            for failure in self.catalogue.failures(site.id)
+            for failure in self._known(site)[1]
             if failure.task is shown.task
             and failure.partner_supervoxel == shown.partner_supervoxel
             and _stands_beside(shown, failure)
@@ -166,6 +203,13 @@ class Tracker:
 
     def _partner_key(self) -> int | None:
         return self.partner.supervoxel if self.partner is not None else None
+
+
+def _alike(made: Current, last: Current | None) -> bool:
+    """Tell whether two are the same to look at; pictures are compared by identity."""
+    if last is None or made.pictures is not last.pictures:
+        return False
+    return replace(made, pictures=None) == replace(last, pictures=None)
 
 
 def _stands_beside(shown: Outcome | None, failure: FailedVerdict) -> bool:

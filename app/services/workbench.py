@@ -108,6 +108,7 @@ class Workbench:
         self._judge = JudgeStatus(Phase.LOADING, "", "", "loading the model")
         self._closed = False
         self._checked_roots = False
+        self._following = False
         self._hide_below = 0.0
         self._showing_all = False
         self._suggests_breaks = True
@@ -473,7 +474,8 @@ class Workbench:
             return
         match reply:
             case Changed():
-                self.follow()
+                self.follow_soon()
+                return
             case Looked():
                 self._looked(reply)
             case LearnedSo():
@@ -527,13 +529,15 @@ class Workbench:
 
     def follow(self) -> None:
         """Take in one page of news, and the next one later, so that the window can breathe."""
+        self._following = False
         if self._closed:
             return
+        self._place.tracker.heard()
         # First what tells which verdicts are to be hidden, then the verdicts.
         more = self.quality.follow() | self._follower.follow()
         self.quality.tell(self.queue)
         if more:
-            self._post(self.follow)
+            self.follow_soon()
         else:
             self._looking.mix_in()
             self._looking.record_aside()
@@ -544,6 +548,12 @@ class Workbench:
         if self._place.site is None:
             self._place.go_back()
         self._changed()
+
+    def follow_soon(self) -> None:
+        """Take in news when the loop comes round, once however often it is said."""
+        if not self._following:
+            self._following = True
+            self._post(self.follow)
 
     def _export_changed(self, outcome: JobProgress | JobDone | JobFailed) -> None:
         self._jobs.take(outcome)

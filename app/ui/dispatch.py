@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
 
-__all__ = ["Coalescer", "Dispatcher"]
+__all__ = ["Coalescer", "Dispatcher", "ScriptBatch"]
 
 
 class Dispatcher(QObject):
@@ -32,6 +33,40 @@ class Dispatcher(QObject):
     def _run(self, action: Callable[[], None]) -> None:
         if not self._closed:
             action()
+
+
+class ScriptBatch:
+    """Gathers the scripts of one turn of the event loop into one.
+
+    The page may draw between two scripts, which costs a frame that nobody is to see. Any
+    thread may add.
+
+    Parameters
+    ----------
+    post : callable
+        Runs a callable on the GUI thread, soon.
+    run : callable
+        Runs a script in the page; called on the GUI thread.
+    """
+
+    def __init__(
+        self, post: Callable[[Callable[[], None]], None], run: Callable[[str], None]
+    ) -> None:
+        self._post = post
+        self._run = run
+        self._waiting: deque[str] = deque()
+
+    def add(self, script: str) -> None:
+        """Run a script soon, after those that were added before."""
+        self._waiting.append(script)
+        self._post(self._flush)
+
+    def _flush(self) -> None:
+        scripts = []
+        while self._waiting:
+            scripts.append(self._waiting.popleft())
+        if scripts:
+            self._run("\n;".join(scripts))
 
 
 class Coalescer(QObject):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.services.language import LanguageStatus
 from app.services.model import Current, Phase, Snapshot
 from app.ui.language_panel import LanguagePanel
 from app.ui.partners import PartnerList
 from app.ui.picture_grid import PictureGrid
 from app.ui.ports import WorkbenchPort
 from app.ui.probability_bar import ProbabilityBar
-from app.ui.theme import COLOR_B, GRID, question_font
+from app.ui.theme import COLOR_B, GRID, question_font, theme
 from app.ui.widgets import Message, button, chip, label, set_tone, short_id, shown, title
 from app.ui.words_dialog import WordsDialog
 from proofreading.sites import SiteKind
@@ -29,6 +30,8 @@ class VerdictDock(QWidget):
         self.setObjectName("verdictDock")
         self._workbench = workbench
         self._shown: Current | None = None
+        self._said: LanguageStatus | None = None
+        self._theme = theme()
         self.head = QWidget()
         head = QHBoxLayout(self.head)
         head.setContentsMargins(2 * GRID, GRID, 2 * GRID, 0)
@@ -87,13 +90,21 @@ class VerdictDock(QWidget):
         shown(self.content, when=current is not None)
         shown(self.message, when=current is None)
         if current is None:
+            self._shown = None
             self._say_why_empty(snapshot)
-        elif current is not self._shown:
+        else:
+            self._show(current, snapshot.language)
+
+    def _show(self, current: Current, said: LanguageStatus | None) -> None:
+        """Show a site; of one that is shown already, only what the language model does."""
+        other = current is not self._shown or theme() is not self._theme
+        if other:
             self._show_site(current)
             self._show_pictures(current)
             self._show_verdict(current)
-            self.language.show_verdict(current, snapshot.language)
-        self._shown = current
+        if other or said != self._said:
+            self.language.show_verdict(current, said)
+        self._shown, self._said, self._theme = current, said, theme()
 
     def open_words(self) -> None:
         """Open what the person tells the language model."""

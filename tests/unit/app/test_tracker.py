@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from app.services.tracker import VEILED, Tracker
 from app.services.worker.messages import Look, Looked
 from proofreading.catalogue import Catalogue
 from rendering.pictures import SitePictures
-from tests.unit.app.test_deciding import _site, _verdict
+from tests.unit.app.test_deciding import NOW, _site, _verdict
 
 READY = JudgeStatus(Phase.READY, "m", "CPU")
 PICTURES = SitePictures({}, {})
@@ -60,10 +62,31 @@ def test_verdict_phases(tracker: Tracker) -> None:
     assert broken is not None
     assert (broken.verdict_phase, broken.verdict_text) == (Phase.FAILED, "No model.")
     tracker.catalogue.add_verdicts([_verdict(_site(1), 0.75)])
+    tracker.heard()
     ready = tracker.current(None, READY)
     assert ready is not None
     assert ready.verdict is not None
     assert ready.partners[0].probability == pytest.approx(0.75)
+
+
+def test_what_has_not_changed_is_the_same_object(tracker: Tracker) -> None:
+    tracker.show(_site(1))
+    tracker.catalogue.add_verdicts([_verdict(_site(1), 0.75)])
+    first = tracker.current(None, READY)
+    tracker.heard()
+    assert tracker.current(None, READY) is first
+    tracker.take(Looked(_site(1).id, 0, 1, PICTURES))
+    drawn = tracker.current(None, READY)
+    assert drawn is not None
+    assert drawn.pictures is PICTURES
+    assert tracker.current(None, READY) is drawn
+    later = replace(_verdict(_site(1), 0.25), made_at=NOW + timedelta(minutes=1))
+    tracker.catalogue.add_verdicts([later])
+    tracker.heard()
+    judged = tracker.current(None, READY)
+    assert judged is not None
+    assert judged.verdict is not None
+    assert judged.verdict.probability == pytest.approx(0.25)
 
 
 def test_prefetch_asks_once_and_a_lost_worker_is_asked_anew(
