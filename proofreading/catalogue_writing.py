@@ -55,13 +55,14 @@ def insert_results(db: sqlite3.Connection, results: Sequence[Verdict | FailedVer
     """Insert verdicts and failures and return the ids of the sites whose score changed."""
     touched = {result.site_id: None for result in results}
     sites = {site_id: _known(db, site_id) for site_id in touched}
-    models: dict[str, int] = {}
+    writing = _Writing(db)
     for result in results:
         site = sites[result.site_id].site
         if isinstance(result, Verdict):
-            _insert_verdict(db, site, result, models)
+            writing.add_verdict(site, result)
         else:
-            _insert_failure(db, site, result)
+            writing.add_failure(site, result)
+    count(db, "verdicts", writing.verdicts)
     return _ids(rescore(db, list(sites.values())))
 
 
@@ -94,73 +95,87 @@ def stand_again(db: sqlite3.Connection, model_ids: Collection[str]) -> list[str]
             (*question, *model_ids),
         ).fetchone()
         if row is not None:
-            _stand(db, question[0], from_plain(Verdict, json.loads(row[1])), row[0], {})
+            _Writing(db).stand(question[0], from_plain(Verdict, json.loads(row[1])), row[0])
     return _ids(rescore(db, [_numbered(db, site) for site in dict.fromkeys(q[0] for q in gone)]))
 
 
-def _insert_verdict(
-    db: sqlite3.Connection, site: int, verdict: Verdict, models: dict[str, int]
-) -> None:
-    question = (site, verdict.task.value, _partner(verdict))
-    made_at = _utc(verdict.made_at)
-    done = db.execute(
-        "INSERT OR IGNORE INTO verdicts (site, task, partner, model_id, made_at, body) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        (*question, verdict.provenance.model_id, made_at, to_json(verdict)),
-    )
-    if done.rowcount != 1:
-        return
-    count(db, "verdicts", 1)
-    _stand(db, site, verdict, int(done.lastrowid or 0), models)
-    # A failure without a partner is about the whole site: any verdict shows it is over.
-    db.execute(
-        "DELETE FROM failures WHERE site = ? AND task = ? AND partner IN (?, '') AND made_at <= ?",
-        (*question, made_at),
-    )
+class _Writing:
+    """What a batch of results has written so far."""
 
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._models: dict[str, int] = {}
+        self._failures = db.execute("SELECT 1 FROM failures LIMIT 1").fetchone() is not None
+        self.verdicts = 0
 
-def _stand(
-    db: sqlite3.Connection, site: int, verdict: Verdict, number: int, models: dict[str, int]
-) -> None:
-    """Let a verdict be the newest of its question unless a newer one is."""
-    # The first of several models that answered together has measured the distance.
-    model = verdict.parts[0].model_id if verdict.parts else verdict.provenance.model_id
-    if model not in models:
-        models[model] = _model(db, model)
-    chances = [part.probability for part in verdict.parts]
-    db.execute(
-        "INSERT INTO newest"
-        " (site, task, partner, made_at, probability, verdict, distance, spread, model) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, task, partner) DO UPDATE SET "
-        "made_at = excluded.made_at, probability = excluded.probability, "
-        "verdict = excluded.verdict, distance = excluded.distance, spread = excluded.spread, "
-        "model = excluded.model WHERE excluded.made_at >= newest.made_at",
-        (
-            *(site, verdict.task.value, _partner(verdict)),
-            _utc(verdict.made_at),
-            verdict.probability,
-            number,
-            verdict.provenance.out_of_distribution,
-            max(chances) - min(chances) if len(chances) > 1 else None,
-            models[model],
-        ),
-    )
-
-
-def _insert_failure(db: sqlite3.Connection, site: int, failure: FailedVerdict) -> None:
-    question = (site, failure.task.value, _partner(failure))
-    made_at = _utc(failure.made_at)
-    newer = db.execute(
-        "SELECT 1 FROM newest WHERE site = ? AND task = ? AND partner = ? AND made_at >= ?",
-        (*question, made_at),
-    ).fetchone()
-    if newer is None:
-        db.execute(
-            "INSERT INTO failures (site, task, partner, made_at, body) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (site, task, partner) DO UPDATE SET made_at = excluded.made_at, "
-            "body = excluded.body WHERE excluded.made_at > failures.made_at",
-            (*question, made_at, to_json(failure)),
+    def add_verdict(self, site: int, verdict: Verdict) -> None:
+        """Insert a verdict unless it is there."""
+        question = (site, verdict.task.value, _partner(verdict))
+        made_at = _utc(verdict.made_at)
+        done = self._db.execute(
+            "INSERT OR IGNORE INTO verdicts (site, task, partner, model_id, made_at, body) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            (*question, verdict.provenance.model_id, made_at, to_json(verdict)),
         )
+        if done.rowcount != 1:
+            return
+        self.verdicts += 1
+        self.stand(site, verdict, int(done.lastrowid or 0))
+        if self._failures:
+            # A failure without a partner is about the whole site: any verdict shows it is over.
+            self._db.execute(
+                "DELETE FROM failures WHERE site = ? AND task = ? AND partner IN (?, '') "
+                "AND made_at <= ?",
+                (*question, made_at),
+            )
+
+    def stand(self, site: int, verdict: Verdict, number: int) -> None:
+        """Let a verdict be the newest of its question unless a newer one is."""
+        model = verdict.provenance.measure
+        chances = [part.probability for part in verdict.parts]
+        self._db.execute(
+            "INSERT INTO newest"
+            " (site, task, partner, made_at, probability, verdict, distance, spread, model) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (site, task, partner) DO UPDATE SET "
+            "made_at = excluded.made_at, probability = excluded.probability, "
+            "verdict = excluded.verdict, distance = excluded.distance, "
+            "spread = excluded.spread, model = excluded.model "
+            "WHERE excluded.made_at >= newest.made_at",
+            (
+                *(site, verdict.task.value, _partner(verdict)),
+                _utc(verdict.made_at),
+                verdict.probability,
+                number,
+                verdict.provenance.out_of_distribution,
+                max(chances) - min(chances) if len(chances) > 1 else None,
+                self._model(model),
+            ),
+        )
+
+    def add_failure(self, site: int, failure: FailedVerdict) -> None:
+        """Insert a failure unless its question has a newer outcome."""
+        question = (site, failure.task.value, _partner(failure))
+        made_at = _utc(failure.made_at)
+        newer = self._db.execute(
+            "SELECT 1 FROM newest WHERE site = ? AND task = ? AND partner = ? AND made_at >= ?",
+            (*question, made_at),
+        ).fetchone()
+        if newer is None:
+            self._failures = True
+            self._db.execute(
+                "INSERT INTO failures (site, task, partner, made_at, body) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (site, task, partner) DO UPDATE SET made_at = excluded.made_at, "
+                "body = excluded.body WHERE excluded.made_at > failures.made_at",
+                (*question, made_at, to_json(failure)),
+            )
+
+    def _model(self, model_id: str) -> int:
+        """Return the number of a model, given to it if it has none."""
+        if model_id not in self._models:
+            self._db.execute("INSERT OR IGNORE INTO models (id) VALUES (?)", (model_id,))
+            row = self._db.execute("SELECT number FROM models WHERE id = ?", (model_id,)).fetchone()
+            self._models[model_id] = int(row[0])
+        return self._models[model_id]
 
 
 def _unknown(db: sqlite3.Connection, sites: Sequence[Site]) -> list[Site]:
@@ -196,13 +211,6 @@ def _numbered(db: sqlite3.Connection, site: int) -> Known:
 
 def _ids(sites: Iterable[Known]) -> list[str]:
     return [f"{each.number:016x}" for each in sites]
-
-
-def _model(db: sqlite3.Connection, model_id: str) -> int:
-    """Return the number of a model, given to it if it has none."""
-    db.execute("INSERT OR IGNORE INTO models (id) VALUES (?)", (model_id,))
-    row = db.execute("SELECT number FROM models WHERE id = ?", (model_id,)).fetchone()
-    return int(row[0])
 
 
 def _partner(result: Verdict | FailedVerdict) -> str:
