@@ -48,6 +48,8 @@ class Provenance:
         Time for this site, pictures excluded.
     out_of_distribution : float or None
         How unusual the pictures are for the model; higher is stranger.
+    measured_by : str or None
+        The model whose measure `out_of_distribution` is, where another one handed it on.
     slots : tuple of (str, str)
         What a person added to the prompt, by name.
     pictures_sha256 : str or None
@@ -63,8 +65,14 @@ class Provenance:
     latency_ms: float
     prompt_sha256: str | None = None
     out_of_distribution: float | None = None
+    measured_by: str | None = None
     slots: tuple[tuple[str, str], ...] = ()
     pictures_sha256: str | None = None
+
+    @property
+    def measure(self) -> str:
+        """The model by whose training it is known what is usual."""
+        return self.measured_by or self.model_id
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from app.services.answering import Answering
 from app.services.opening import open_session
 from app.services.present_roots import now, successors
-from connectome.errors import InputError, ModelError
-from inference.models.registry import find_model
+from app.services.triage import usual_distance
+from connectome.errors import InputError
 from proofreading.confirmation import BLIND_NEEDED, confirmation_of, lock_of
 from proofreading.decisions import Answer, Decider
 from proofreading.sampling import SAMPLING, Purpose, is_drawn
@@ -172,20 +171,8 @@ def _answered_pairs(session: Session, present: Mapping[int, int]) -> set[frozens
 
 def _is_unusual(verdict: Verdict) -> bool:
     distance = verdict.provenance.out_of_distribution
-    # What learned from decisions corrects another model, whose distance it hands on.
-    measured_by = verdict.parts[0] if verdict.parts else verdict.provenance
-    limit = _usual_distance(measured_by.model_id)
+    limit = usual_distance(verdict.provenance.measure)
     return distance is not None and limit is not None and distance > limit
-
-
-@cache
-def _usual_distance(model_id: str) -> float | None:
-    """Return the distance that 95 % of the model's held-out pairs stay within."""
-    try:
-        statistics = find_model(model_id).manifest.out_of_distribution
-    except ModelError:
-        return None  # A model that is gone left its verdicts; they cannot be checked.
-    return None if statistics is None else statistics.percentile_95
 
 
 def _judged_open_sites(session: Session) -> Iterator[tuple[Site, Partner, Verdict]]:

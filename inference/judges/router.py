@@ -114,6 +114,7 @@ class Router:
             picture_spec=f"{seen.picture_spec}+{asked.picture_spec}",
             latency_ms=seen.latency_ms + asked.latency_ms,
             out_of_distribution=seen.out_of_distribution,
+            measured_by=seen.measure,
         )
         return replace(
             second,

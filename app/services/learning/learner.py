@@ -253,6 +253,7 @@ def _verdict(said: Said, version: Version, digest: str, value: float, each_ms: f
         provider="CPU",
         latency_ms=each_ms,
         out_of_distribution=said.distance,
+        measured_by=said.model_id,
     )
     return Verdict(
         site_id=said.site_id,

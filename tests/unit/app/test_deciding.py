@@ -10,14 +10,15 @@ import pytest
 
 from app.services.deciding import chosen_thresholds, decide_automatically
 from app.services.present_roots import now, successors
+from app.services.triage import Triage
 from connectome.errors import InputError
 from connectome.graph import GraphPoint
 from proofreading.decisions import Answer, Decider, Decision
 from proofreading.edits import EditState, MergeEdit
-from proofreading.ledger.events import DecisionMade, EditChanged, EditQueued
+from proofreading.ledger.events import DecisionMade, EditChanged, EditQueued, SamplingChosen
 from proofreading.session import Session
 from proofreading.sites import Partner, Site, SiteKind, make_site_id
-from proofreading.verdicts import Provenance, Task, Verdict
+from proofreading.verdicts import Part, Provenance, Task, Verdict
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -155,3 +156,45 @@ def test_either_thresholds_or_an_error() -> None:
     for both in ((0.9, None, 0.01), (None, None, None)):
         with pytest.raises(InputError, match="not clear"):
             chosen_thresholds(*both)
+
+
+def test_the_sample_of_the_audit_is_left_to_the_person(tmp_path: Path) -> None:
+    folder = tmp_path / "s.proofdesk"
+    with _session(folder, [0.95, 0.5, 0.01]) as session:
+        session.ledger.append(SamplingChosen(0.0, 1.0, 0.0, 0, "tester"))
+    summary = decide_automatically(folder, accept_above=0.9, reject_below=0.1, unlock=True)
+    assert (summary.accepted, summary.rejected) == (0, 0)
+    assert (summary.left_for_audit, summary.left_open) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("model", "measured_by", "distance", "unusual"),
+    [
+        ("adaptive-v3", "trees-pairs-fib25-low", 8.0, True),
+        ("adaptive-v3", "trees-pairs-fib25-low", 6.0, False),
+        ("ensemble-pairs-fib25-low", None, 1.2, True),
+        ("ensemble-pairs-fib25-low", None, 0.9, False),
+    ],
+)
+def test_what_is_unusual_is_measured_by_who_handed_the_distance_on(
+    tmp_path: Path, model: str, measured_by: str | None, distance: float, unusual: bool
+) -> None:
+    folder = tmp_path / "s.proofdesk"
+    with _session(folder, []) as session:
+        site = _site(0)
+        session.catalogue.add_sites([site])
+        said = _verdict(site, 0.99)
+        where = replace(
+            said.provenance,
+            model_id=model,
+            measured_by=measured_by,
+            out_of_distribution=distance,
+        )
+        # The members of an ensemble have limits of their own, in units of their own.
+        parts = (Part("trees-pairs-fib25-low", "0" * 64, 0.9, 2.0),)
+        session.catalogue.add_verdicts([replace(said, provenance=where, parts=parts)])
+        triage = Triage(session.catalogue, session.ledger)
+        triage.follow_all()
+        assert (triage.view(0.02).counts.unusual == 1) is unusual
+    summary = decide_automatically(folder, accept_above=0.9, reject_below=0.1, unlock=True)
+    assert (summary.left_unusual, summary.accepted) == ((1, 0) if unusual else (0, 1))
