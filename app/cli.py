@@ -22,6 +22,7 @@ from app.commands.quality import evidence, evidence_check, gold, link, report, s
 from app.commands.recover import recover
 from app.commands.route import route
 from app.commands.scan import scan
+from app.commands.screenshots import screenshots
 from app.commands.simulate import simulate
 from app.commands.train import train_app
 from app.console import console, progress_bar, show_error, table, to_json
@@ -488,6 +489,7 @@ app.command()(sampling)
 app.command()(gold)
 app.command()(link)
 app.command()(recover)
+app.command()(screenshots)
 app.command()(bench)
 
 

@@ -33,7 +33,10 @@ from app.ui.dispatch import Dispatcher  # noqa: E402
 from app.ui.theme import apply_theme  # noqa: E402
 from app.ui.window import MainWindow  # noqa: E402
 
-__all__ = ["Driver"]
+__all__ = ["SETTINGS", "Driver"]
+
+SETTINGS = "settings-of-the-driver.json"
+"""The settings that hold for a driven window, in its session."""
 
 PATIENCE_S = 120.0
 SETTLE_MS = 400
@@ -86,7 +89,7 @@ class Driver(Closing):
         dispatcher = Dispatcher()
         self.workbench: Workbench = launch(opened, dispatcher.post)
         # The driver presses the default keys, whatever the person has chosen.
-        plain = PreferencesStore(opened.session / "settings-of-the-driver.json")
+        plain = PreferencesStore(opened.session / SETTINGS)
         self.window = MainWindow(self.workbench, dispatcher, preferences=plain)
         self.window.resize(*size)
         self.window.show()
