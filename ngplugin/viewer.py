@@ -22,8 +22,8 @@ from ngplugin import scripts
 from ngplugin.after import AFTER, AfterPicture
 from ngplugin.camera import camera_for_pair
 from ngplugin.credentials import allow_token
-from ngplugin.points import MARKS, Marks
 from ngplugin.placement import levels_for
+from ngplugin.points import MARKS, Marks
 from ngplugin.scripts import Quaternion
 from ngplugin.source import SiteSource
 from ngplugin.state import (
@@ -105,9 +105,10 @@ class SiteViewer:
         self._updates = PageUpdates(self.store, _later)
         self.marks = Marks(self._updates, sources.voxel_nm)
         self._pair: tuple[int, ...] = ()
+        self._merged = False
+        self._arranging = Lock()
         self._coming: tuple[Place, ...] = ()
         self._closed = False
-        self._arranging = Lock()
         self._click_callbacks: list[Callable[[str], None]] = []
         self._ready_callbacks: list[Callable[[list[str]], None]] = []
         self.missing_internals: list[str] | None = None
@@ -248,7 +249,10 @@ class SiteViewer:
             return
         if not site.partners:
             self.show_pair(site.root, None)
-            self.look_at(site.point_nm)
+            cut = site.proposed_cut
+            ends = (cut.sources[0], cut.sinks[0]) if cut is not None else None
+            camera = ends and camera_for_pair(*(end.position_nm for end in ends))
+            self.look_at(site.point_nm, orientation=camera.orientation if camera else None)
             return
         partner = site.partners[min(max(partner_index, 0), len(site.partners) - 1)]
         camera = camera_for_pair(partner.own_point_nm, partner.point_nm)
@@ -266,6 +270,12 @@ class SiteViewer:
     def show_pair(self, root_a: int, root_b: int | None) -> None:
         """Show exactly these roots, A blue and B orange."""
         self._show([root_a] if root_b in (None, root_a) else [root_a, root_b])
+
+    def show_merged(self, *, merged: bool) -> None:
+        """Show the pair in one colour, as a merge would leave it, or again in two."""
+        if merged != self._merged:
+            self._merged = merged
+            self._show(self._pair)
 
     def replace_roots(self, old: Iterable[int], new: Iterable[int]) -> None:
         """Show the roots that an edit made in place of those it used up.
@@ -372,11 +382,6 @@ class SiteViewer:
 
     # ---- inside ------------------------------------------------------------------
 
-    def _prefetch(self, places: Sequence[Place]) -> None:
-        states = prefetch_states(self._sources, places, self._viewer.shared_state.raw_state)
-        with self._viewer.config_state.txn() as config:
-            config.prefetch = states
-
     def _tell(self, numbers: Sequence[int] | NDArray[np.uint64]) -> None:
         """Send the page what changed of the sites that it holds."""
         held = self.store.on_page(numbers)
@@ -395,9 +400,15 @@ class SiteViewer:
             finally:
                 self._arranging.release()
 
+    def _prefetch(self, places: Sequence[Place]) -> None:
+        states = prefetch_states(self._sources, places, self._viewer.shared_state.raw_state)
+        with self._viewer.config_state.txn() as config:
+            config.prefetch = states
+
     def _show(self, roots: Sequence[int]) -> None:
         self._pair = tuple(roots)
-        colors = [COLOR_A, COLOR_B, *[COLOR_OTHER] * len(roots)]
+        second = COLOR_A if self._merged else COLOR_B
+        colors = [COLOR_A, second, *[COLOR_OTHER] * len(roots)]
         shown = list(zip(roots, colors, strict=False))
         self._updates.slot("segments", scripts.show_segments(shown))
 

@@ -13,6 +13,7 @@ from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Verdict
 
 if TYPE_CHECKING:
+    from app.services.consequence import Consequence
     from app.services.language import LanguageStatus
     from app.services.second_look import Doubt
     from app.services.splitting_model import CutView
@@ -357,3 +358,4 @@ class Snapshot:
     through: Through = field(default_factory=Through)
     doubt: Doubt | None = None
     cut: CutView | None = None
+    after: Consequence | None = None

@@ -82,6 +82,7 @@ class Splitting:
         self._draft: Draft | None = None
         self._generation = 0
         self._asking = False
+        self._before = False
         self._numbers = 0
 
     # ---- what is on the screen -------------------------------------------------------
@@ -194,6 +195,15 @@ class Splitting:
             self._ask()
             self._changed()
 
+    def toggle_parts(self) -> str:
+        """Show the previewed parts, or the object as it is; return what comes first, or nothing."""
+        draft = self._draft
+        if draft is None or draft.preview is None or draft.preview.shown is None:
+            return PREVIEW_FIRST
+        self._before = not self._before
+        self._show_after(None if self._before else draft.preview.shown.picture)
+        return ""
+
     def leave(self) -> bool:
         """Go back to the question; tell whether a cut was being made. The points are kept."""
         was = self.active
@@ -240,6 +250,7 @@ class Splitting:
             return
         self._asking = False
         self._draft.preview = found
+        self._before = False
         self._show_after(found.shown.picture if found.shown is not None else None)
         self._changed()
         if found.stale:

@@ -101,6 +101,10 @@ class CutBench:
         self._splitting.preview()
         return ""
 
+    def toggle(self) -> str:
+        """Show the parts that were previewed, or the object; return what comes first."""
+        return self._splitting.toggle_parts()
+
     def leave(self) -> bool:
         """Go back to the question; tell whether a cut was being made."""
         return self._splitting.leave()

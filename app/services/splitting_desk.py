@@ -6,14 +6,13 @@ owner's thread.
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.services.one_thread import OneThread
 from app.services.splitting_picture import CutPicture, cut_picture
 from app.services.workers import Post
 from connectome.datastack import present_roots
@@ -34,7 +33,6 @@ __all__ = ["CutDesk", "Previewed", "Resolved"]
 
 REACH_NM = 250.0
 """How far from the object a point may lie; a click on a mesh is off by a voxel or two."""
-CLOSE_SECONDS = 5.0
 
 _STALE = "Somebody edited this object since it was shown; it is shown anew."
 _OUTSIDE = "That point lies outside the volume."
@@ -86,45 +84,19 @@ class CutDesk:
 
     def __init__(self, datastack: Datastack, post: Post) -> None:
         self._datastack = datastack
-        self._post = post
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = OneThread("proofdesk-cut", post)
 
     def resolve(self, root: int, point_nm: PointNm, done: Callable[[Resolved], None]) -> None:
         """Find the supervoxel of an object at or next to a point."""
-
-        def work() -> None:
-            found = self._resolved(root, point_nm)
-            self._post(lambda: done(found))
-
-        self._do(work)
+        self._thread.do(lambda: self._resolved(root, point_nm), done)
 
     def preview(self, root: int, request: SplitRequest, done: Callable[[Previewed], None]) -> None:
         """Find out what a cut of an object would do; reads only."""
-
-        def work() -> None:
-            found = self._previewed(root, request)
-            self._post(lambda: done(found))
-
-        self._do(work)
+        self._thread.do(lambda: self._previewed(root, request), done)
 
     def close(self) -> None:
         """Answer nothing any more, and wait for what is being read."""
-        self._closed.set()
-        self._work.put(None)
-        if self._thread is not None:
-            self._thread.join(CLOSE_SECONDS)
-
-    def _do(self, work: Callable[[], None]) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="proofdesk-cut", daemon=True)
-            self._thread.start()
-        self._work.put(work)
-
-    def _run(self) -> None:
-        while (work := self._work.get()) is not None and not self._closed.is_set():
-            work()
+        self._thread.close()
 
     def _resolved(self, root: int, point_nm: PointNm) -> Resolved:
         try:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from app.services.answers import Answers, last_answer
 from app.services.catalogue_follower import CatalogueFollower
+from app.services.consequence import ConsequenceBench
 from app.services.detecting import DETECTED
 from app.services.export_desk import ExportDesk
 from app.services.jobs import JobTable
@@ -148,6 +149,15 @@ class Workbench:
         self.cutting = CutBench(
             self.session, self._datastack, self.viewer, self._place, post, self._changed
         )
+        self.after = ConsequenceBench(
+            self._datastack,
+            self.viewer,
+            self._place,
+            self.session.catalogue,
+            self.queue.sites_of,
+            post,
+            self._changed,
+        )
         self._learning = LearningDesk(self.session, self._workers.to_judge)
         self._answers = Answers(self.session, self.queue, self.viewer, self._pairs)
         self._desk = ExportDesk(self.session, self._datastack, self._post)
@@ -180,7 +190,8 @@ class Workbench:
         if self._closed:
             return
         self._closed = True
-        for part in (self._workers, self._desk, self.cutting, self.viewer, self.quality):
+        desks = (self._workers, self._desk, self.cutting, self.after)
+        for part in (*desks, self.viewer, self.quality):
             part.close()
         self.session.close()
         self._datastack.close()
@@ -267,6 +278,10 @@ class Workbench:
             self._told(self.cutting.preview())
         elif self.cutting.may_cut():
             self.answer(Answer.ACCEPT)
+
+    def toggle_after(self) -> None:
+        """Show what the edit in question would leave, or again what is there."""
+        self._told(self.cutting.toggle() if self.cutting.active else self.after.toggle())
 
     def _told(self, trouble: str) -> None:
         if trouble:
@@ -465,6 +480,7 @@ class Workbench:
             through=self._looking.through(None if site is None else site.id),
             doubt=self._second.doubt,
             cut=self.cutting.view(),
+            after=self.after.view(),
         )
 
     # ---- what the others say -----------------------------------------------------------
@@ -621,6 +637,7 @@ class Workbench:
     def _changed(self) -> None:
         if not self._closed:
             self.cutting.follow()
+            self.after.follow()
             for listener in list(self._listeners):
                 listener()
 

@@ -49,6 +49,7 @@ class Commands:
             "unpoint": bench.cutting.remove,
             "preview": bench.preview_cut,
             "cut": bench.make_cut,
+            "after": bench.toggle_after,
             "undo": bench.undo,
             "redo": bench.redo,
             "next": bench.next,

@@ -215,6 +215,10 @@ class WorkbenchPort(Protocol):
         """Show what the cut between the points would do."""
         ...
 
+    def toggle_after(self) -> None:
+        """Show what the edit in question would leave, or again what is there."""
+        ...
+
     def make_cut(self) -> None:
         """Accept the cut that was previewed."""
         ...

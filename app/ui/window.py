@@ -11,9 +11,11 @@ from app.services.model import Level, Notice, PlannedEdit, SecondLook, UndoQuest
 from app.services.preferences import Preferences, PreferencesStore, bound_keys
 from app.ui.bottom_bar import BottomBar
 from app.ui.commands import Commands
+from app.ui.consequence_card import ConsequenceCard
 from app.ui.dispatch import Coalescer, Dispatcher, ScriptBatch
 from app.ui.export_dialog import ExportDialog
 from app.ui.help_overlay import HelpOverlay
+from app.ui.keyed_button import KeyedButton
 from app.ui.keys import CommitGate, KeyFilter
 from app.ui.layout import LayoutStore
 from app.ui.log_window import LogWindow
@@ -132,6 +134,9 @@ class MainWindow(QMainWindow):
         self.toasts = Toasts(self.web, self.dismiss)
         self.look_bar = LookBar(self.web)
         self.look_bar.back.connect(self._looked)
+        self.consequence_card = ConsequenceCard(
+            self.web, KeyedButton("back to before", "C", lambda: self.commands.perform("after"))
+        )
         self.split_card = SplitCard(
             self.web,
             self.commands.perform,
@@ -224,6 +229,7 @@ class MainWindow(QMainWindow):
         self.verdict.show_snapshot(snapshot)
         self.bottom.show_snapshot(snapshot)
         self.split_card.show_cut(snapshot.cut)
+        self.consequence_card.show_consequence(snapshot.after)
         self.toasts.show_notices(snapshot.notices + self._notices)
         if self.export_dialog is not None and self.export_dialog.isVisible():
             self.export_dialog.show_snapshot(snapshot)
@@ -298,6 +304,9 @@ class MainWindow(QMainWindow):
             self.look_bar.go_back()
             return True
         if self.workbench.cutting.leave():
+            return True
+        if self.consequence_card.isVisible():
+            self.workbench.toggle_after()
             return True
         if self.queue.filter.hasFocus():
             self.web.view.setFocus()

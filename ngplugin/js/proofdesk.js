@@ -218,6 +218,8 @@
       if (!wanted.has(id)) group.visibleSegments.delete(id);
     }
     for (const id of wanted.keys()) group.visibleSegments.add(id);
+    // The client draws again when other segments are shown, not when only colours change.
+    for (const drawn of layer(config.segmentation).renderLayers) drawn.redrawNeeded.dispatch();
   }
 
   function setColors(wanted) {

@@ -13,7 +13,7 @@ from PyQt6.QtTest import QTest
 from connectome.space import PointNm
 from ngplugin.after import AfterPicture, Surface
 from ngplugin.points import Mark
-from tests.qt.ngplugin.conftest import ROOT_A
+from tests.qt.ngplugin.conftest import ROOT_A, ROOT_B
 from tests.qt.ngplugin.page import Page
 
 pytestmark = pytest.mark.timeout(120)
@@ -107,3 +107,13 @@ def _drag(page: Page, start: tuple[int, int], end: tuple[int, int]) -> None:
         _test.mouseMove(target, QPoint(x, y))
         _test.qWait(50)
     _test.mouseRelease(target, left, hold, QPoint(*end))
+
+
+def test_the_after_view_of_a_merge_is_one_colour(page: Page) -> None:
+    page.viewer.show_pair(ROOT_A, ROOT_B)
+    page.until(lambda: _colored(page, (260, 200)) == "orange", "B in its colour")
+    page.viewer.show_merged(merged=True)
+    page.until(lambda: _colored(page, (260, 200)) == "blue", "B in A's colour")
+    page.viewer.show_pair(ROOT_A, ROOT_B)
+    page.viewer.show_merged(merged=False)
+    page.until(lambda: _colored(page, (260, 200)) == "orange", "B in its colour again")

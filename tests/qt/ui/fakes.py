@@ -285,6 +285,9 @@ class FakeWorkbench:
     def preview_cut(self) -> None:
         self._say("preview")
 
+    def toggle_after(self) -> None:
+        self._say("after")
+
     def make_cut(self) -> None:
         self._say("cut")
 
