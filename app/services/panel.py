@@ -68,6 +68,16 @@ class Panel:
         """The judge that stands for all of them in the window."""
         return self.judges[0] if self.judges else None
 
+    def looks_at_pictures(self, task: Task) -> PicturesJudge | None:
+        """Return the judge that answers a task, or a part of it, from pictures."""
+        found = (j for j in self._members() if j.manifest.task is task)
+        return next((judge for judge in found if isinstance(judge, PicturesJudge)), None)
+
+    def measures(self, task: Task) -> FeaturesJudge | None:
+        """Return the judge that answers a task, or a part of it, from numbers."""
+        found = (j for j in self._members() if j.manifest.task is task)
+        return next((judge for judge in found if isinstance(judge, FeaturesJudge)), None)
+
     @property
     def em_spec(self) -> EMSpec | None:
         """The slices that a judge of pictures takes, None if there is no such judge."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,11 @@ class MeasuredPairs(Closing):
             If a pair was not measured.
         """
         return np.array([self._known[key] for key in keys], np.float32)
+
+    def some(self, most: int = 512) -> NDArray[np.float32]:
+        """Return the numbers of some measured pairs, shape (n, d); none if there are none."""
+        rows = list(islice(self._known.values(), most))
+        return np.array(rows, np.float32) if rows else np.empty((0, 0), np.float32)
 
     def add(self, measured: Mapping[PairKey, NDArray[np.float32]]) -> None:
         """Keep what was measured; what is known of a pair already stays."""

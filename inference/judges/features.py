@@ -102,6 +102,10 @@ class FeaturesJudge:
             self.on_measured({(i, p.supervoxel): numbers[key] for key, (i, p) in names.items()})
         return [results[key] for key in sorted(results)]
 
+    def distances(self, values: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """Return how far rows of numbers are from those of the training; None if unknown."""
+        return self._model.answers(values)[2]
+
     def _opinions(
         self,
         datastack: Datastack,

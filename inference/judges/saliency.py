@@ -7,7 +7,7 @@ of the score is noted there. The masks of both segments stay: the question stays
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,8 +16,10 @@ from scipy.ndimage import gaussian_filter
 
 from inference.judges.base import Judge, PairSample
 
-__all__ = ["Deletion", "Saliency", "deletion_test", "occlusion"]
+__all__ = ["Deletion", "Saliency", "SeenSaliency", "deletion_test", "occluding", "occlusion"]
 
+BATCH = 32
+"""Hidden places that are judged in one step."""
 BLUR_SHARE = 0.12
 """Of a picture's width: what a hidden part shows is its surroundings, not a black hole."""
 
@@ -59,8 +61,55 @@ class Deletion:
     random: float
 
 
+@dataclass(frozen=True)
+class SeenSaliency:
+    """A saliency as it is shown: which slices it lies on, and what it is worth.
+
+    Parameters
+    ----------
+    model_id : str
+        Whose it is.
+    supporting : ndarray of float32, shape (planes, height, width)
+        How much each place speaks for the answer.
+    planes : tuple of str
+        The slices, by name.
+    half_extent_nm : float
+        Half the width of each, around the same middle as the person's slices.
+    says_yes : bool
+        What the answer is.
+    deletion : Deletion
+        What hiding those places does to the score, and hiding others.
+    """
+
+    model_id: str
+    supporting: NDArray[np.float32]
+    planes: tuple[str, ...]
+    half_extent_nm: float
+    says_yes: bool
+    deletion: Deletion
+
+
 def occlusion(judge: Judge, sample: PairSample, *, patch: int = 16, step: int = 8) -> Saliency:
     """Return where a judge looked.
+
+    Raises
+    ------
+    ModelError
+        If the pictures are not of the judge's kind.
+    """
+    steps = occluding(judge, sample, patch=patch, step=step)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Saliency = end.value
+            return found
+
+
+def occluding(
+    judge: Judge, sample: PairSample, *, patch: int = 16, step: int = 8
+) -> Generator[None, None, Saliency]:
+    """Find where a judge looked, in steps of a fraction of a second.
 
     Parameters
     ----------
@@ -77,18 +126,20 @@ def occlusion(judge: Judge, sample: PairSample, *, patch: int = 16, step: int = 
         If the pictures are not of the judge's kind.
     """
     em = sample.slices.em
-    places = list(_places(em.shape, patch, step))
     hidden = _blurred(em)
-    changed = [_with(sample, em, hidden, _square(place, patch)) for place in places]
-    whole, *others = judge.judge([sample, *changed])
+    whole = judge.judge([sample])[0].raw_score
     total = np.zeros(em.shape, np.float64)
     count = np.zeros(em.shape, np.float64)
-    for place, opinion in zip(places, others, strict=True):
-        square = _square(place, patch)
-        total[square] += whole.raw_score - opinion.raw_score
-        count[square] += 1
+    places = list(_places(em.shape, patch, step))
+    for begin in range(0, len(places), BATCH):
+        squares = [_square(place, patch) for place in places[begin : begin + BATCH]]
+        opinions = judge.judge([_with(sample, em, hidden, square) for square in squares])
+        for square, opinion in zip(squares, opinions, strict=True):
+            total[square] += whole - opinion.raw_score
+            count[square] += 1
+        yield
     heat = (total / np.maximum(count, 1)).astype(np.float32)
-    return Saliency(heat, whole.raw_score)
+    return Saliency(heat, whole)
 
 
 def deletion_test(

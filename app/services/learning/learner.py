@@ -89,6 +89,11 @@ class Learner(Closing):
         return Learned(number, version.fitted_to + version.compared_on)
 
     @property
+    def measured(self) -> MeasuredPairs:
+        """What was measured on the session's pairs."""
+        return self._pairs
+
+    @property
     def spec_hash(self) -> str:
         """How pairs are measured."""
         return self._spec.hash

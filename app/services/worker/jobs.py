@@ -10,11 +10,13 @@ from app.services.judging import SiteDesk, load_panel
 from app.services.learning.learner import Learner
 from app.services.opening import open_session
 from app.services.panel import Panel, judge_batches
+from app.services.worker.explaining import Explainer
 from app.services.worker.language import LanguageBench
 from app.services.worker.language_messages import UseLanguage
 from app.services.worker.messages import (
     Changed,
     CheckRoots,
+    Explain,
     FindRoots,
     JobDone,
     JobProgress,
@@ -117,6 +119,18 @@ class Shop:
             yield
         learned = learner.learned
         self.send(LearnedSo(learned.version, learned.decisions))
+
+    def explain(self, command: Explain) -> Iterator[None]:
+        """Find out why a judge says what it says of a site; a step is a fraction of a second."""
+        site = self._session.catalogue.site(command.site_id)
+        if site is None:
+            return
+        self._ready()
+        explainer = Explainer(self._panel, self._datastack, self._learner.measured)
+        for explained in explainer.explain(command, site):
+            if explained is not None:
+                self.send(explained)
+            yield
 
     def roots(self, command: CheckRoots | FindRoots) -> Iterator[None]:
         """Tell which roots are current, or which root holds what now; a step is one batch."""

@@ -21,6 +21,7 @@ from app.services.worker.messages import (
     CheckRoots,
     Command,
     Detect,
+    Explain,
     FindRoots,
     JobDone,
     JobFailed,
@@ -127,6 +128,9 @@ class _Loop:
                 pass  # The loop looks for itself what is new.
             case Learn():
                 self._jobs["learn"] = chain(self._jobs.get("learn", ()), self._shop.learn())
+            case Explain():
+                # Only the newest question of this kind is still on the screen.
+                self._jobs["explain"] = self._shop.explain(command)
             case CheckRoots() | FindRoots():
                 waiting = self._jobs.get("roots", iter(()))
                 self._jobs["roots"] = chain(waiting, self._shop.roots(command))
@@ -142,7 +146,9 @@ class _Loop:
             self._looks.append(look)
 
     def _advance(self) -> None:
-        for name, job in list(self._jobs.items()):
+        # A person waits for an explanation; other jobs go on after it.
+        urgent = {n: j for n, j in self._jobs.items() if n == "explain"}
+        for name, job in list((urgent or self._jobs).items()):
             try:
                 next(job)
             except StopIteration:

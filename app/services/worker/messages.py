@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from app.services.worker.language_messages import AskLanguage, LanguageState, UseLanguage, Wake
 
 if TYPE_CHECKING:
+    from inference.judges.saliency import SeenSaliency
+    from inference.judges.unusual import Blame
     from rendering.pictures import SitePictures
 
 __all__ = [
@@ -17,6 +19,8 @@ __all__ = [
     "CheckRoots",
     "Command",
     "Detect",
+    "Explain",
+    "Explained",
     "FindRoots",
     "JobDone",
     "JobFailed",
@@ -79,6 +83,14 @@ class FindRoots:
 @dataclass(frozen=True)
 class Learn:
     """Learn from the person's decisions, if there are enough new ones."""
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Find out why a judge says what it says of a site and one of its partners."""
+
+    site_id: str
+    partner_index: int
 
 
 @dataclass(frozen=True)
@@ -154,6 +166,17 @@ class LearnedSo:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """Why a judge says what it says, or in `message` why that cannot be told."""
+
+    site_id: str
+    partner_index: int
+    saliency: SeenSaliency | None = None
+    unusual: tuple[Blame, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True)
 class RootsReplaced:
     """These roots are no longer current: somebody edited them."""
 
@@ -175,6 +198,7 @@ Command = (
     | CheckRoots
     | FindRoots
     | Learn
+    | Explain
     | UseLanguage
     | AskLanguage
     | Wake
@@ -191,5 +215,6 @@ Reply = (
     | RootsReplaced
     | RootsFound
     | LearnedSo
+    | Explained
     | LanguageState
 )
