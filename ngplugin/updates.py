@@ -12,6 +12,9 @@ from ngplugin.store import SiteStore
 
 __all__ = ["PageUpdates"]
 
+MOVE_SETTLES_S = 3.0
+"""A page that dies so soon after a move may not have told its server of it."""
+
 Schedule = Callable[[float, Callable[[], None]], object]
 
 
@@ -49,6 +52,7 @@ class PageUpdates:
         self._cells: set[CellKey] = set()
         self._slots: dict[str, str] = {}
         self._moves: dict[str, str] = {}
+        self._moved: dict[str, tuple[float, str]] = {}
         self._run: Callable[[str], None] | None = None
         self._ready = False
         self._closed = False
@@ -60,18 +64,28 @@ class PageUpdates:
             self._run = run_script
 
     def page_loading(self) -> None:
-        """Gather instead of sending: the page that was there is gone or going."""
+        """Gather instead of sending: the page that was there is gone or going.
+
+        A new page looks where the old one said last that it looked, so moves that it may have
+        kept to itself are made once more.
+        """
         with self._lock:
             self._ready = False
+            for name, (at, script) in self._moved.items():
+                if self._clock() - at < MOVE_SETTLES_S:
+                    self._moves.setdefault(name, script)
+            self._moved.clear()
 
     def page_ready(self, install: str) -> None:
         """Install the page's half and bring the page up to date."""
         with self._lock:
             self._ready = self._run is not None
-            for script in [install, *self._slots.values(), *self._moves.values()]:
+            for script in [install, *self._slots.values()]:
                 self._send(script)
             if self._ready:
-                self._moves.clear()
+                waiting, self._moves = self._moves, {}
+                for name, script in waiting.items():
+                    self.move(name, script)
             self._flush("cells")
             self._flush("sites")
 
@@ -87,6 +101,7 @@ class PageUpdates:
         with self._lock:
             if self._ready:
                 self._send(script)
+                self._moved[name] = (self._clock(), script)
             else:
                 self._moves[name] = script
 

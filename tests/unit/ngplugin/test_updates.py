@@ -82,11 +82,12 @@ def test_nothing_is_sent_before_the_page_is_ready_and_then_only_the_newest() -> 
 
 
 def test_a_reloaded_page_gets_its_segments_again_and_what_changed_meanwhile() -> None:
-    store, updates, _, sent = make()
+    store, updates, clock, sent = make()
     store.add([site(1, (0.0, 0.0, 0.0))])
     updates.page_ready("install")
     updates.slot("segments", "segments")
     updates.move("view", "view")
+    clock.advance(10.0)
     updates.page_loading()
     sent.clear()
     updates.sites(store.set_probabilities([f"{1:016x}"], [0.5]))
@@ -94,6 +95,20 @@ def test_a_reloaded_page_gets_its_segments_again_and_what_changed_meanwhile() ->
     updates.page_ready("install")
     assert sent[:2] == ["install", "segments"]
     assert [parameters(script)[0] for script in sent[2:]] == ["patchSites"]
+
+
+def test_a_move_just_before_the_page_died_is_made_once_more() -> None:
+    _, updates, clock, sent = make()
+    updates.page_ready("install")
+    updates.move("view", "there")
+    clock.advance(0.5)
+    updates.page_loading()
+    updates.page_ready("install")
+    assert sent == ["install", "there", "install", "there"]
+    updates.page_loading()
+    updates.move("view", "elsewhere")
+    updates.page_ready("install")
+    assert sent[4:] == ["install", "elsewhere"]
 
 
 def test_the_ring_does_not_wait() -> None:
