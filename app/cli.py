@@ -408,7 +408,10 @@ def score(
 def open_(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="[DATASTACK|S|LINK]", help="What to open; asked for if absent."),
+        typer.Argument(
+            metavar="[DATASTACK|S|SCAN|LINK]",
+            help="What to open, also the folder of a scan; asked for if absent.",
+        ),
     ] = None,
     session: Annotated[
         Path | None, typer.Option("--session", metavar="S", help="Session for a datastack.")
@@ -422,7 +425,7 @@ def open_(
         ),
     ] = None,
 ) -> None:
-    """Open the window on a datastack, a session, or at the site of a link."""
+    """Open the window on a datastack, a session, a scan as it grows, or at the site of a link."""
     from app.services.links import follow_link, is_link
     from app.services.opening import resolve
     from app.ui.application import choose_session

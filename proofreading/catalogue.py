@@ -191,6 +191,23 @@ class Catalogue(Closing):
         rows = self._rows("SELECT body FROM sites WHERE key = ?", key_of(site_id))
         return _site(rows[0][0]) if rows else None
 
+    def known(self, site_ids: Iterable[str]) -> set[str]:
+        """Return those of these sites that are there."""
+        keys = json.dumps([key_of(site_id) for site_id in site_ids])
+        rows = self._rows(
+            "SELECT key FROM sites WHERE key IN (SELECT value FROM json_each(?))", keys
+        )
+        return {id_of(key) for (key,) in rows}
+
+    def take(self, name: str) -> None:
+        """Note that everything in a file of this name has been added."""
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO taken (name) VALUES (?)", (name,))
+
+    def taken(self) -> set[str]:
+        """Return the names of the files of which everything has been added."""
+        return {name for (name,) in self._rows("SELECT name FROM taken")}
+
     def sites(self, kind: SiteKind | None = None) -> Iterator[Site]:
         """Yield every site, of one kind if given, in order of finding."""
         after = 0

@@ -59,6 +59,7 @@ _TABLES = (
     " packed BLOB NOT NULL)",
     "CREATE INDEX scores_by_change ON scores (change)",
     "CREATE TABLE models (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE)",
+    "CREATE TABLE taken (name TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
 )
 _TABLES_1 = ("sites", "verdicts", "failures", "newest", "scores", "counters")

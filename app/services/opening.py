@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.services.scan_note import followed_scan
 from app.services.settings import copies_folder, data_folder, demo_folder
 from connectome.errors import SessionError
+from proofreading.scan.record import read_record
 from proofreading.session import Role, Session, read_info
 
 if TYPE_CHECKING:
@@ -21,24 +23,28 @@ __all__ = ["Opened", "open_session", "resolve", "session_for"]
 class Opened:
     """A session folder (perhaps not made yet) and the address of its datastack.
 
-    `models` are ids or folders of models to use besides those that the session names.
+    `models` are ids or folders of models to use besides those that the session names;
+    `scan` is the folder of a scan that the session follows.
     """
 
     session: Path
     address: str
     models: tuple[str, ...] = ()
+    scan: Path | None = None
 
 
 def resolve(target: str | None, session: Path | None = None) -> Opened:
-    """Return what to open for ``proofdesk open [DATASTACK|S]``.
+    """Return what to open for ``proofdesk open [DATASTACK|S|SCAN]``.
 
-    A session folder names its datastack itself; a datastack without a session gets one
-    in the person's data folder; nothing at all means the bundled demo.
+    A session folder names its datastack itself; a datastack without a session, or a scan's
+    folder, gets one in the person's data folder; nothing at all means the bundled demo.
 
     Raises
     ------
     SessionError
         If a session folder was named that does not exist.
+    InputError
+        If a scan's folder cannot be read.
     """
     if target is None:
         from app.services.demo import ensure_demo
@@ -51,7 +57,10 @@ def resolve(target: str | None, session: Path | None = None) -> Opened:
                 f"There is no session {path}.",
                 "Name a datastack to begin one: proofdesk open DATASTACK --session S",
             )
-        return Opened(path, read_info(path).datastack_address)
+        return Opened(path, read_info(path).datastack_address, scan=followed_scan(path))
+    if (record := read_record(Path(target))) is not None:
+        folder = Path(target).resolve()
+        return Opened(session or session_for(str(folder)), record.address, scan=folder)
     return Opened(session or session_for(target), target)
 
 

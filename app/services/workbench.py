@@ -23,6 +23,7 @@ from app.services.language import LanguageDesk
 from app.services.learning.desk import LearningDesk
 from app.services.looking import Looking, view_box
 from app.services.model import (
+    Current,
     EditList,
     Hidden,
     JudgeStatus,
@@ -39,6 +40,9 @@ from app.services.place import Place
 from app.services.quality import Quality
 from app.services.queue import Queue, Sight
 from app.services.root_watch import RootWatch
+from app.services.scan_note import note_scan
+from app.services.scan_watch import JOB as SCAN
+from app.services.scan_watch import ScanWatch
 from app.services.second_look import SecondLooks
 from app.services.site_pairs import SitePairs
 from app.services.splitting_bench import CutBench
@@ -46,10 +50,12 @@ from app.services.splitting_model import CutSide
 from app.services.summary import outbox_of, queue_phase, queue_text, used_up_roots
 from app.services.through import LANE_WORDS, QueueOrder
 from app.services.undoing import Undoing
+from app.services.why import WhyDesk, WhyView
 from app.services.worker.messages import (
     Cancel,
     Changed,
     Detect,
+    Explained,
     JobDone,
     JobFailed,
     JobProgress,
@@ -127,6 +133,7 @@ class Workbench:
         self._looking = Looking(self.session, self.queue, self.quality)
         self.quality.dial_moved = self._looking.dial_moved
         self._second = SecondLooks(self.session.ledger)
+        self._why = WhyDesk(lambda each: self._workers.to_judge(each), self.quality.dashboard)
         self._follower = CatalogueFollower(
             self.session.catalogue,
             self.session.ledger,
@@ -161,6 +168,7 @@ class Workbench:
         self._learning = LearningDesk(self.session, self._workers.to_judge)
         self._answers = Answers(self.session, self.queue, self.viewer, self._pairs)
         self._desk = ExportDesk(self.session, self._datastack, self._post)
+        self._scan = None if opened.scan is None else self._watch(opened.scan)
         self._undoing = Undoing(
             self.session.ledger,
             self._desk,
@@ -180,9 +188,14 @@ class Workbench:
         self.follow()
         self._place.go_back()
         self._desk.recover(self._export_changed)
-        if not self._was_detected():
-            self.start_detection()
-        self.start_judging()
+        if self._scan is not None:
+            # Sites and verdicts come from there.
+            self._jobs.start(SCAN, "following the scan")
+            self._scan.start()
+        else:
+            if not self._was_detected():
+                self.start_detection()
+            self.start_judging()
         self._changed()
 
     def close(self) -> None:
@@ -190,6 +203,8 @@ class Workbench:
         if self._closed:
             return
         self._closed = True
+        if self._scan is not None:
+            self._scan.close()
         desks = (self._workers, self._desk, self.cutting, self.after)
         for part in (*desks, self.viewer, self.quality):
             part.close()
@@ -297,6 +312,16 @@ class Workbench:
     def view_box(self) -> str:
         """Return the filter's word for the region that Neuroglancer shows."""
         return view_box(self.viewer.view_state())
+
+    def toggle_overlay(self) -> None:
+        """Show on the pictures where the judge looked, or hide it again."""
+        self._why.toggle_overlay()
+        self._changed()
+
+    def toggle_why(self) -> None:
+        """Unfold the judge's reasons, or fold them."""
+        self._why.toggle_open()
+        self._changed()
 
     def ask_twice(self, *, wanted: bool) -> None:
         """Ask back, once for a site, where an answer contradicts a sure judge; or never."""
@@ -452,6 +477,7 @@ class Workbench:
         decision = state.decision(site.id) if site is not None else None
         answer = decision.answer if decision is not None else None
         veiled = site is not None and self.quality.hides(site.id)
+        current = self._place.tracker.current(answer, self._judge, veiled=veiled)
         last = state.last_undoable()
         return Snapshot(
             session_name=self.session.name,
@@ -462,7 +488,7 @@ class Workbench:
             jobs=self._jobs.all(),
             queue_phase=queue_phase(self.queue.total, detecting=detecting),
             queue_text=queue_text(self.queue.total, detecting=detecting),
-            current=self._place.tracker.current(answer, self._judge, veiled=veiled),
+            current=current,
             last_answer=last_answer(last, len(state.followers(last.id)) if last else 0),
             can_undo=last is not None,
             can_redo=state.last_redoable() is not None,
@@ -479,9 +505,15 @@ class Workbench:
             language=self._language.status,
             through=self._looking.through(None if site is None else site.id),
             doubt=self._second.doubt,
+            why=self._why_now(current),
             cut=self.cutting.view(),
             after=self.after.view(),
         )
+
+    def _why_now(self, current: Current | None) -> WhyView | None:
+        if current is None:
+            return None
+        return self._why.view(current.site.id, current.partner_index, current.verdict)
 
     # ---- what the others say -----------------------------------------------------------
 
@@ -494,6 +526,8 @@ class Workbench:
                 return
             case Looked():
                 self._looked(reply)
+            case Explained():
+                self._why.take(reply)
             case LearnedSo():
                 self._learning.take(reply)
             case RootsFound() | RootsReplaced():
@@ -509,12 +543,21 @@ class Workbench:
                 self._language.take(reply)
         self._changed()
 
+    def _watch(self, folder: Path) -> ScanWatch:
+        """Follow a scan from now on; what its thread says is taken on the owner's."""
+        note_scan(self.session.artifacts, folder)
+
+        def told(event: JobProgress | JobDone | JobFailed) -> None:
+            self._post(lambda: self._take(event))
+
+        return ScanWatch(folder, self.session.catalogue.path, told)
+
     def _job_said(self, reply: JobProgress | JobDone | JobFailed) -> None:
         if reply.job not in QUIET:
             self._jobs.take(reply)
         if isinstance(reply, JobFailed):
             self.notify(Level.ERROR, reply.message, reply.hint)
-        elif isinstance(reply, JobDone):
+        elif isinstance(reply, JobDone) or reply.job == SCAN:
             self.follow()
             if reply.job == "detect":
                 self.start_judging()
@@ -528,8 +571,11 @@ class Workbench:
         """Ask anew for what the lost process will never answer."""
         self._language.begin()
         self._place.tracker.forget_requests()
+        self._why.forget()
         self._checked_roots = False
         self._learning.forget_requests()
+        if self._scan is not None:
+            return
         if not self._was_detected():
             self._workers.to_detector(Detect())
         self._workers.to_judge(JudgeAll())
