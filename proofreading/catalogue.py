@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from connectome.closing import Closing
 from connectome.errors import SessionError
 from proofreading.catalogue_judged import LATENCIES, Judged, judged_of
+from proofreading.catalogue_numbers import SiteNumbers
 from proofreading.catalogue_older import take_over
 from proofreading.catalogue_said import ANSWERED, SAID_SINCE, Said, said_of
 from proofreading.catalogue_schema import PAIR_TASKS, SCHEMA_VERSION, create, kinds_for
@@ -31,7 +32,6 @@ from proofreading.catalogue_writing import (
     id_of,
     insert_results,
     insert_sites,
-    key_of,
     reopen,
     stand_again,
 )
@@ -52,7 +52,6 @@ __all__ = ["START", "Catalogue", "Changes", "Counts", "News", "SiteScore", "Toke
 _BATCH = 500
 _PAGE = 2000
 _CACHE_KIB = 65_536
-_SITE = "SELECT number FROM sites WHERE key = ?1"
 
 
 class Token(NamedTuple):
@@ -135,6 +134,7 @@ class Catalogue(Closing):
         self.path = path
         self.read_only = read_only
         self._lock = threading.RLock()
+        self._numbers = SiteNumbers()
         self._ahead: dict[str, tuple[int, NDArray[np.void]]] = {}
         self._judged_up_to: dict[tuple[Task, str], tuple[int, int]] = {}
         self._db = connect(path, read_only=read_only)
@@ -163,7 +163,7 @@ class Catalogue(Closing):
         remaining = iter(sites)
         while batch := list(islice(remaining, _BATCH)):
             with self._writing():
-                new += insert_sites(self._db, batch)
+                new += insert_sites(self._db, self._numbers, batch)
         return new
 
     def add_verdicts(self, results: Iterable[Verdict | FailedVerdict]) -> list[str]:
@@ -179,25 +179,24 @@ class Catalogue(Closing):
         """
         batch = list(results)
         with self._writing():
-            return insert_results(self._db, batch)
+            return insert_results(self._db, self._numbers, batch)
 
     def retry(self, site_ids: Iterable[str] | None = None) -> None:
         """Forget the failures of these sites (of all if None), so that they are judged again."""
         with self._writing():
-            reopen(self._db, site_ids)
+            reopen(self._db, self._numbers, site_ids)
 
     def site(self, site_id: str) -> Site | None:
         """Return a site, or None if there is none with this id."""
-        rows = self._rows("SELECT body FROM sites WHERE key = ?", key_of(site_id))
+        rows = self._rows("SELECT body FROM sites WHERE number = ?", self._number(site_id))
         return _site(rows[0][0]) if rows else None
 
     def known(self, site_ids: Iterable[str]) -> set[str]:
         """Return those of these sites that are there."""
-        keys = json.dumps([key_of(site_id) for site_id in site_ids])
-        rows = self._rows(
-            "SELECT key FROM sites WHERE key IN (SELECT value FROM json_each(?))", keys
-        )
-        return {id_of(key) for (key,) in rows}
+        with self._lock, translated(self.path):
+            asked = list(site_ids)
+            places = self._numbers.of_all(self._db, asked).tolist()
+        return {site_id for site_id, place in zip(asked, places, strict=True) if place}
 
     def take(self, name: str) -> None:
         """Note that everything in a file of this name has been added."""
@@ -221,9 +220,9 @@ class Catalogue(Closing):
     def verdicts(self, site_id: str, task: Task | None = None) -> list[Verdict]:
         """Return every verdict on a site, newest first."""
         rows = self._rows(
-            f"SELECT body FROM verdicts WHERE site = ({_SITE}) AND (?2 IS NULL OR task = ?2) "
+            "SELECT body FROM verdicts WHERE site = ? AND (?2 IS NULL OR task = ?2) "
             "ORDER BY made_at DESC, number DESC",
-            key_of(site_id),
+            self._number(site_id),
             None if task is None else task.value,
         )
         return [from_plain(Verdict, json.loads(body)) for (body,) in rows]
@@ -232,8 +231,8 @@ class Catalogue(Closing):
         """Return the newest verdict for each partner supervoxel (None: about the site alone)."""
         rows = self._rows(
             "SELECT v.body FROM newest n JOIN verdicts v ON v.number = n.verdict "
-            f"WHERE n.site = ({_SITE}) AND n.task = ?2",
-            key_of(site_id),
+            "WHERE n.site = ? AND n.task = ?",
+            self._number(site_id),
             task.value,
         )
         verdicts = [from_plain(Verdict, json.loads(body)) for (body,) in rows]
@@ -249,7 +248,7 @@ class Catalogue(Closing):
 
     def failures(self, site_id: str) -> list[FailedVerdict]:
         """Return the questions about a site whose newest outcome is a failure."""
-        rows = self._rows(f"SELECT body FROM failures WHERE site = ({_SITE})", key_of(site_id))
+        rows = self._rows("SELECT body FROM failures WHERE site = ?", self._number(site_id))
         return [from_plain(FailedVerdict, json.loads(body)) for (body,) in rows]
 
     def score(self, site_id: str) -> SiteScore:
@@ -403,8 +402,14 @@ class Catalogue(Closing):
             raise SessionError(
                 "This session is open for reading only.", "Open it for writing to change it."
             )
-        with self._lock, translated(self.path), transaction(self._db):
-            yield
+        with self._lock, translated(self.path):
+            try:
+                with transaction(self._db):
+                    yield
+            except BaseException:
+                # It may have seen what was rolled back.
+                self._numbers = SiteNumbers()
+                raise
 
     @contextmanager
     def _reading_one_moment(self) -> Iterator[None]:
@@ -445,10 +450,15 @@ class Catalogue(Closing):
         self._ahead[reader] = (int(found["change"][-1]) if found.size else change, rest)
         return found
 
+    def _number(self, site_id: str) -> int:
+        """Return the place of a site, 0 if there is none with this id."""
+        with self._lock, translated(self.path):
+            return self._numbers.of(self._db, site_id)
+
     def _score(self, site_id: str) -> NDArray[np.void]:
         with self._lock, translated(self.path):
-            rows = self._rows(_SITE, key_of(site_id))
-            return score_of(self._db, int(rows[0][0])) if rows else no_scores()
+            place = self._numbers.of(self._db, site_id)
+            return score_of(self._db, place) if place else no_scores()
 
     def _candidates(self, task: Task, model_id: str, after: int) -> list[tuple[Any, ...]]:
         kinds = ", ".join(f"'{kind.value}'" for kind in kinds_for(task))

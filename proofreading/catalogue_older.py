@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
+from proofreading.catalogue_numbers import SiteNumbers
 from proofreading.catalogue_schema import (
     SCHEMA_VERSION,
     drop_version_1,
@@ -32,12 +33,13 @@ def take_over(db: sqlite3.Connection) -> None:
         if schema_version(db) == SCHEMA_VERSION:
             return  # another process was faster
         set_aside_version_1(db)
+        numbers = SiteNumbers()
         for sites in _batches(db, Site, "sites_1 ORDER BY number"):
-            insert_sites(db, sites)
+            insert_sites(db, numbers, sites)
         for verdicts in _batches(db, Verdict, "verdicts_1 ORDER BY number"):
-            insert_results(db, verdicts)
+            insert_results(db, numbers, verdicts)
         for failures in _batches(db, FailedVerdict, "failures_1"):
-            insert_results(db, failures)
+            insert_results(db, numbers, failures)
         drop_version_1(db)
 
 

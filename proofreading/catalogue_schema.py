@@ -35,12 +35,13 @@ _MERGE_TASKS = frozenset(
     {Task.MERGE_ERROR_IDENTIFICATION, Task.SPLIT_ACTION_EVALUATION, Task.SPLIT_PROPOSAL}
 )
 
-# `sites.key` is the id as SQLite's integers, which are signed; ids of segments are TEXT. Other
-# tables name a site by its number, so that what is written together lies together. `runs` and
-# `scores` hold columns for readers of everything (`site_columns`, `catalogue_scores`);
-# `failures` holds open failures only; `newest` one row for each question with a verdict.
+# `sites.key` is the id as SQLite's integers, which are signed; sites are found by it without an
+# index here (`catalogue_numbers`). Ids of segments are TEXT. Other tables name a site by its
+# number, so that what is written together lies together. `runs` and `scores` hold columns for
+# readers of everything (`site_columns`, `catalogue_scores`); `failures` holds open failures
+# only; `newest` one row for each question with a verdict.
 _TABLES = (
-    "CREATE TABLE sites (number INTEGER PRIMARY KEY, key INTEGER NOT NULL UNIQUE,"
+    "CREATE TABLE sites (number INTEGER PRIMARY KEY, key INTEGER NOT NULL,"
     " kind TEXT NOT NULL, partners INTEGER NOT NULL, body TEXT NOT NULL)",
     "CREATE INDEX sites_by_kind ON sites (kind, number)",
     "CREATE TABLE runs (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, packed BLOB NOT NULL)",

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from connectome.errors import SessionError
+from proofreading.catalogue_numbers import SiteNumbers
 from proofreading.catalogue_scores import Known, count, rescore
 from proofreading.ledger.codec import from_plain, to_json
 from proofreading.site_columns import SiteColumns
@@ -28,9 +29,9 @@ def id_of(key: int) -> str:
     return f"{key % 2**64:016x}"
 
 
-def insert_sites(db: sqlite3.Connection, sites: Sequence[Site]) -> list[str]:
+def insert_sites(db: sqlite3.Connection, numbers: SiteNumbers, sites: Sequence[Site]) -> list[str]:
     """Insert the sites that are not there yet and return their ids."""
-    new = _unknown(db, sites)
+    new = _unknown(db, numbers, sites)
     if not new:
         return []
     row = db.execute("SELECT coalesce(max(number), 0) + 1 FROM sites").fetchone()
@@ -51,10 +52,12 @@ def insert_sites(db: sqlite3.Connection, sites: Sequence[Site]) -> list[str]:
     return [site.id for site in new]
 
 
-def insert_results(db: sqlite3.Connection, results: Sequence[Verdict | FailedVerdict]) -> list[str]:
+def insert_results(
+    db: sqlite3.Connection, numbers: SiteNumbers, results: Sequence[Verdict | FailedVerdict]
+) -> list[str]:
     """Insert verdicts and failures and return the ids of the sites whose score changed."""
-    touched = {result.site_id: None for result in results}
-    sites = {site_id: _known(db, site_id) for site_id in touched}
+    touched = dict.fromkeys(result.site_id for result in results)
+    sites = dict(zip(touched, _known(db, numbers, list(touched)), strict=True))
     writing = _Writing(db)
     for result in results:
         site = sites[result.site_id].site
@@ -66,13 +69,13 @@ def insert_results(db: sqlite3.Connection, results: Sequence[Verdict | FailedVer
     return _ids(rescore(db, list(sites.values())))
 
 
-def reopen(db: sqlite3.Connection, site_ids: Iterable[str] | None) -> None:
+def reopen(db: sqlite3.Connection, numbers: SiteNumbers, site_ids: Iterable[str] | None) -> None:
     """Delete open failures and tell running judges to look again from the start."""
     if site_ids is None:
         rows = db.execute("SELECT DISTINCT site FROM failures").fetchall()
-        known = [_numbered(db, int(row[0])) for row in rows]
+        known = _numbered(db, [int(row[0]) for row in rows])
     else:
-        known = [_known(db, site_id) for site_id in site_ids]
+        known = _known(db, numbers, list(site_ids))
     for each in known:
         db.execute("DELETE FROM failures WHERE site = ?", (each.site,))
     rescore(db, known)
@@ -96,7 +99,7 @@ def stand_again(db: sqlite3.Connection, model_ids: Collection[str]) -> list[str]
         ).fetchone()
         if row is not None:
             _Writing(db).stand(question[0], from_plain(Verdict, json.loads(row[1])), row[0])
-    return _ids(rescore(db, [_numbered(db, site) for site in dict.fromkeys(q[0] for q in gone)]))
+    return _ids(rescore(db, _numbered(db, list(dict.fromkeys(q[0] for q in gone)))))
 
 
 class _Writing:
@@ -178,35 +181,37 @@ class _Writing:
         return self._models[model_id]
 
 
-def _unknown(db: sqlite3.Connection, sites: Sequence[Site]) -> list[Site]:
+def _unknown(db: sqlite3.Connection, numbers: SiteNumbers, sites: Sequence[Site]) -> list[Site]:
     """Return the different ones of these sites that are not there yet."""
-    found = "SELECT 1 FROM sites WHERE key = ?"
     different: dict[str, Site] = {}
     for site in sites:
         different.setdefault(site.id, site)
-    return [
-        site
-        for site in different.values()
-        if db.execute(found, (key_of(site.id),)).fetchone() is None
-    ]
+    places = numbers.of_all(db, list(different)).tolist()
+    return [site for site, place in zip(different.values(), places, strict=True) if not place]
 
 
-def _known(db: sqlite3.Connection, site_id: str) -> Known:
-    row = db.execute(
-        "SELECT number, kind, partners FROM sites WHERE key = ?", (key_of(site_id),)
-    ).fetchone()
-    if row is None:
-        raise SessionError(
-            f"There is no site {site_id} in this session.", "Detect its sites first."
-        )
-    return Known(int(row[0]), int(site_id, 16), SiteKind(row[1]), int(row[2]))
+def _known(db: sqlite3.Connection, numbers: SiteNumbers, site_ids: Sequence[str]) -> list[Known]:
+    places = numbers.of_all(db, site_ids).tolist()
+    for site_id, place in zip(site_ids, places, strict=True):
+        if not place:
+            raise SessionError(
+                f"There is no site {site_id} in this session.", "Detect its sites first."
+            )
+    return _numbered(db, places)
 
 
-def _numbered(db: sqlite3.Connection, site: int) -> Known:
-    key, kind, partners = db.execute(
-        "SELECT key, kind, partners FROM sites WHERE number = ?", (site,)
-    ).fetchone()
-    return Known(site, int(key) % 2**64, SiteKind(kind), int(partners))
+def _numbered(db: sqlite3.Connection, places: Sequence[int]) -> list[Known]:
+    """Return the sites that stand at these places, in their order."""
+    rows = db.execute(
+        "SELECT number, key, kind, partners FROM sites"
+        " WHERE number IN (SELECT value FROM json_each(?))",
+        (json.dumps(places),),
+    )
+    found = {
+        int(place): Known(int(place), int(key) % 2**64, SiteKind(kind), int(partners))
+        for place, key, kind, partners in rows
+    }
+    return [found[place] for place in places]
 
 
 def _ids(sites: Iterable[Known]) -> list[str]:

@@ -1,0 +1,61 @@
+"""Where sites stand in a catalogue, by their ids, which lie anywhere.
+
+An index in the database would have every new site write a page of its own, and cost more the
+more there are. This one is made of the runs of ids that the catalogue keeps anyway: a million
+take a tenth of a second once, and adding to it costs the same however many there are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from proofreading.row_index import RowIndex
+from proofreading.site_columns import SiteColumns
+
+__all__ = ["SiteNumbers"]
+
+
+class SiteNumbers:
+    """Finds the place of a site, 1 for the first that was found and 0 for an unknown one.
+
+    Other processes add sites too: what is not known is looked for in what they added.
+    """
+
+    def __init__(self) -> None:
+        self._index = RowIndex()
+        self._last = 0
+
+    def of(self, db: sqlite3.Connection, site_id: str) -> int:
+        """Return the place of one site."""
+        number = int(site_id, 16)
+        found = self._index.row(number)
+        if found < 0 and self._more(db):
+            found = self._index.row(number)
+        return found + 1
+
+    def of_all(self, db: sqlite3.Connection, site_ids: Sequence[str]) -> NDArray[np.int32]:
+        """Return the place of each of several sites."""
+        wanted = np.array([int(site_id, 16) for site_id in site_ids], np.uint64)
+        found = self._index.rows(wanted)
+        if (found < 0).any() and self._more(db):
+            found = self._index.rows(wanted)
+        return found + 1
+
+    def _more(self, db: sqlite3.Connection) -> bool:
+        """Take in the runs that came since; tell whether there were any."""
+        rows = db.execute(
+            "SELECT count, packed FROM runs WHERE first > ? ORDER BY first", (self._last,)
+        ).fetchall()
+        if not rows:
+            return False
+        numbers = np.concatenate(
+            [SiteColumns.unpack(packed, count).sites["number"] for count, packed in rows]
+        )
+        places = np.arange(self._last, self._last + numbers.size, dtype=np.int32)
+        self._index.add(numbers, places)
+        self._last += numbers.size
+        return True
