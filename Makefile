@@ -49,10 +49,15 @@ test-all:
 	$(BIN)/python -m pytest $(PARALLEL) tests/unit tests/contract
 	$(BIN)/python -m pytest tests/qt tests/e2e
 
-# Everything outside app.ui must work where PyQt6, torch and octarine are not installed.
+# Everything outside app.ui must work where PyQt6, torch and octarine are not installed. The room
+# connectome may import none of them (the import contracts say so), so its tests are not repeated.
+CONNECTOME_ALONE := $(addprefix tests/unit/,connectome offline synthetic)
+CORE := $(filter-out $(CONNECTOME_ALONE),$(wildcard tests/unit/[a-z]*)) \
+	$(addprefix tests/contract/test_,$(addsuffix .py,cave_history concurrency language_models \
+	links object_facts split_colors starting))
+
 test-core:
-	$(BIN)/python -m pytest $(PARALLEL) -p tests.absent -p no:pytest-qt -m "not render" \
-		tests/unit tests/contract
+	$(BIN)/python -m pytest $(PARALLEL) -p tests.absent -p no:pytest-qt -m "not render" $(CORE)
 
 lint:
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,8 @@ pytest.importorskip("peft", reason="a language model needs the extra `vlm`")
 
 from app.services.language import LanguageStatus
 from app.services.model import Phase
-from app.services.opening import Opened, open_session
+from app.services.opening import Opened
 from app.ui.driver import Driver
-from connectome.opening import open_datastack
 from inference.judges.routing import Route, Routing, write_routing
 from proofreading.verdicts import Task, Verdict
 from tests.e2e.train_language_child import REASON, REGION
@@ -47,13 +46,10 @@ def words(grown_demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def driver(demo: Path, words: Path, tmp_path: Path) -> Iterator[Driver]:
+def driver(judged: Opened, words: Path) -> Iterator[Driver]:
     """Yield a window whose session leaves much time for second opinions."""
-    session = tmp_path / "e2e.proofdesk"
-    with closing(open_datastack(str(demo))) as datastack:
-        open_session(session, datastack=datastack).close()
-    write_routing(session, Routing(routes={TASK: ROUTE}))
-    with Driver(Opened(session, str(demo), (str(words),))) as made:
+    write_routing(judged.session, Routing(routes={TASK: ROUTE}))
+    with Driver(replace(judged, models=(str(words),))) as made:
         made.until(lambda: _is(made, Phase.READY), "the language model", 240)
         yield made
 
@@ -230,16 +226,16 @@ def test_the_window_never_loads_the_models_libraries(
     assert json.loads(done.stdout.splitlines()[-1]) == []
 
 
-def test_a_session_names_its_own_models(demo: Path, words: Path, tmp_path: Path) -> None:
-    session = tmp_path / "own.proofdesk"
-    with Driver(Opened(session, str(demo))) as driver:
+def test_a_session_names_its_own_models(judged: Opened, words: Path, tmp_path: Path) -> None:
+    session = judged.session
+    with Driver(judged) as driver:
         driver.until(lambda: driver.workbench.snapshot().current is not None, "the first site")
         assert _status(driver) is None
     write_routing(session, Routing(routes={TASK: Route(second=str(words))}))
-    with Driver(Opened(session, str(demo))) as driver:
+    with Driver(judged) as driver:
         driver.until(lambda: _is(driver, Phase.READY), "the language model", 240)
     write_routing(session, Routing(routes={TASK: Route(second=str(tmp_path / "nowhere"))}))
-    with Driver(Opened(session, str(demo))) as driver:
+    with Driver(judged) as driver:
         driver.until(lambda: _is(driver, Phase.FAILED), "the trouble with the model", 240)
         driver.until(lambda: driver.workbench.snapshot().judge.phase is Phase.READY, "the judge")
 
