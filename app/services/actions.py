@@ -54,6 +54,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("preview", "preview the cut", "P"),
     Action("cut", "make the cut", "Return", "Enter", commits=True),
     Action("after", "before and after", "C"),
+    Action("map", "bird's-eye map", "B"),
     Action("layout", "2-D, 3-D, 4-panel", "X"),
     Action("filter", "filter", "/"),
     Action("improbable", "show improbable", "I"),

@@ -22,6 +22,7 @@ from app.services.jobs import JobTable
 from app.services.language import LanguageDesk
 from app.services.learning.desk import LearningDesk
 from app.services.looking import Looking, view_box
+from app.services.map_bench import MapBench
 from app.services.model import (
     Current,
     EditList,
@@ -165,6 +166,7 @@ class Workbench:
             post,
             self._changed,
         )
+        self.map = MapBench(self.viewer.store, post)
         self._learning = LearningDesk(self.session, self._workers.to_judge)
         self._answers = Answers(self.session, self.queue, self.viewer, self._pairs)
         self._desk = ExportDesk(self.session, self._datastack, self._post)
@@ -205,7 +207,7 @@ class Workbench:
         self._closed = True
         if self._scan is not None:
             self._scan.close()
-        desks = (self._workers, self._desk, self.cutting, self.after)
+        desks = (self._workers, self._desk, self.cutting, self.after, self.map)
         for part in (*desks, self.viewer, self.quality):
             part.close()
         self.session.close()

@@ -50,6 +50,7 @@ class Commands:
             "preview": bench.preview_cut,
             "cut": bench.make_cut,
             "after": bench.toggle_after,
+            "map": w.toggle_map,
             "undo": bench.undo,
             "redo": bench.redo,
             "next": bench.next,
@@ -67,6 +68,8 @@ class Commands:
         if name != "help" and self._window.help.isVisible():
             return
         if name != "palette" and self._window.palette_card.isVisible():
+            return
+        if name != "map" and self._window.birdseye.isVisible():
             return
         if self._window.tour.isVisible():
             # No answer may be given to what lies behind the tour.
@@ -90,6 +93,10 @@ class Commands:
             if entry.text() and not entry.isSeparator():
                 found.append(Entry(entry.text(), "", entry.trigger))
         return found
+
+    def go(self, site_id: str) -> None:
+        """Make a site the current one."""
+        self.guard(lambda: self._workbench.select(site_id))
 
     def skip(self, reason: str) -> None:
         """Skip the current site for a reason."""

@@ -17,6 +17,7 @@ from proofreading.decisions import Answer
 
 if TYPE_CHECKING:
     from app.services.dashboard import DashboardView
+    from app.services.map_raster import SiteMap
     from app.services.splitting_model import CutSide
     from app.services.through import QueueOrder
     from app.services.triage import TriageView
@@ -121,6 +122,20 @@ class QualityPort(Protocol):
         ...
 
 
+class MapPort(Protocol):
+    """The map of all sites; it is drawn elsewhere, and comes back on the GUI thread."""
+
+    def draw(self, plane: str, done: Callable[[SiteMap], None]) -> None:
+        """Draw the map of now in a plane: ``xy``, ``xz`` or ``yz``."""
+        ...
+
+    def find(
+        self, seen: SiteMap, right_nm: float, down_nm: float, done: Callable[[str | None], None]
+    ) -> None:
+        """Find the site nearest to a place of the map."""
+        ...
+
+
 class CuttingPort(Protocol):
     """The cut at the site on the screen."""
 
@@ -200,6 +215,11 @@ class WorkbenchPort(Protocol):
 
     def suggest_breaks(self, *, wanted: bool) -> None:
         """Say it once when a person has answered for long, or never."""
+        ...
+
+    @property
+    def map(self) -> MapPort:
+        """The map of all sites."""
         ...
 
     @property

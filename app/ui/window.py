@@ -9,6 +9,7 @@ from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QW
 from app.services.logs import RunLog
 from app.services.model import Level, Notice, PlannedEdit, SecondLook, UndoQuestion
 from app.services.preferences import Preferences, PreferencesStore, bound_keys
+from app.ui.birdseye import BirdsEye
 from app.ui.bottom_bar import BottomBar
 from app.ui.commands import Commands
 from app.ui.consequence_card import ConsequenceCard
@@ -36,6 +37,7 @@ from app.ui.tour import Step, Tour
 from app.ui.undo_dialog import UndoDialog
 from app.ui.verdict_dock import VerdictDock
 from app.ui.web_view import WebView
+from connectome.space import PointNm
 from proofreading.files import storage_errors
 from proofreading.triage import Lane
 
@@ -131,6 +133,7 @@ class MainWindow(QMainWindow):
         self.tour = Tour(self, self._steps(), self._tour_seen)
         self.enlarged = EnlargedPicture(self)
         self.verdict.pictures.enlarge.connect(self.enlarged.show_picture)
+        self.birdseye = BirdsEye(self, self.workbench.map, here=self._here, go=self.commands.go)
         self.toasts = Toasts(self.web, self.dismiss)
         self.look_bar = LookBar(self.web)
         self.look_bar.back.connect(self._looked)
@@ -212,6 +215,10 @@ class MainWindow(QMainWindow):
         viewer.attach(ScriptBatch(post, self.web.run_script).add)
         viewer.on_site_click(lambda site_id: post(lambda: self._site_clicked(site_id)))
 
+    def _here(self) -> PointNm | None:
+        current = self.workbench.snapshot().current
+        return None if current is None else current.site.point_nm
+
     def _site_clicked(self, site_id: str) -> None:
         # Neuroglancer reports the end of a drag as a click, too.
         if self.web.gate.was_click:
@@ -230,6 +237,7 @@ class MainWindow(QMainWindow):
         self.bottom.show_snapshot(snapshot)
         self.split_card.show_cut(snapshot.cut)
         self.consequence_card.show_consequence(snapshot.after)
+        self.birdseye.refresh()
         self.toasts.show_notices(snapshot.notices + self._notices)
         if self.export_dialog is not None and self.export_dialog.isVisible():
             self.export_dialog.show_snapshot(snapshot)
@@ -296,7 +304,7 @@ class MainWindow(QMainWindow):
         if self.tour.isVisible():
             self.tour.end()
             return True
-        for overlay in (self.palette_card, self.enlarged, self.help):
+        for overlay in (self.birdseye, self.palette_card, self.enlarged, self.help):
             if overlay.isVisible():
                 overlay.hide()
                 return True
@@ -332,6 +340,10 @@ class MainWindow(QMainWindow):
             lambda order: keep(order=order.value),
             self.open_risk_dial,
         )
+
+    def toggle_map(self) -> None:
+        """Open or close the map of all sites."""
+        self.birdseye.toggle()
 
     def toggle_help(self) -> None:
         """Open or close the card with the keys."""

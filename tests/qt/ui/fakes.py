@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from app.services.map_raster import MapSites, SiteMap, draw_map, nearest_site
 from app.services.model import (
     Current,
     EditList,
@@ -32,6 +33,7 @@ from app.services.queue import Queue, Sight, row_of
 from app.services.queue_view import QueueOrder, QueueView
 from app.services.splitting_model import CutSide
 from app.services.through import Through
+from connectome.space import BoxNm
 from proofreading.decisions import Answer
 from proofreading.sites import Partner, Site, SiteKind
 from proofreading.triage import Lane
@@ -39,6 +41,7 @@ from proofreading.verdicts import Provenance, Task, Verdict
 from rendering.picture import Picture
 from rendering.pictures import SitePictures
 
+MAP_BOUNDS = BoxNm((0.0, 0.0, 0.0), (2000.0, 1000.0, 500.0))
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 QUESTIONS = {
     SiteKind.ENDPOINT: "Is this one neuron?",
@@ -161,12 +164,33 @@ class FakeCutting:
         return was
 
 
+class FakeMap:
+    """Draws the sites it was given, at once."""
+
+    def __init__(self) -> None:
+        self.sites: MapSites | None = None
+        self.drawn: list[str] = []
+
+    def draw(self, plane: str, done: Callable[[SiteMap], None]) -> None:
+        self.drawn.append(plane)
+        if self.sites is not None:
+            done(draw_map(self.sites, MAP_BOUNDS, plane, 20))
+
+    def find(
+        self, seen: SiteMap, right_nm: float, down_nm: float, done: Callable[[str | None], None]
+    ) -> None:
+        if self.sites is not None:
+            number = nearest_site(self.sites, seen, right_nm, down_nm)
+            done(None if number is None else f"{number:016x}")
+
+
 class FakeWorkbench:
     """Answers like the real one, on sites that it makes up."""
 
     def __init__(self, count: int = 60) -> None:
         self.viewer = FakeViewer()
         self.cutting = FakeCutting(self._say)
+        self.map = FakeMap()
         self.queue = Queue()
         self.sites = {site.id: site for site in map(make_site, range(count))}
         self.current: Site | None = None
