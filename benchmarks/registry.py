@@ -47,6 +47,12 @@ def _adaptive() -> Iterator[Measured]:
     return adaptive_rows()
 
 
+def _day() -> Iterator[Measured]:
+    from benchmarks.day import day_rows
+
+    return day_rows()
+
+
 def _judge() -> Iterator[Measured]:
     from benchmarks.judge import judge_rows
 
@@ -100,5 +106,5 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
 }
 """Those that `proofdesk bench all` runs; faults and vlm take longer, or need more."""
 
-ON_REQUEST: dict[str, Callable[[], Iterator[Measured]]] = {"vlm": _language}
+ON_REQUEST: dict[str, Callable[[], Iterator[Measured]]] = {"vlm": _language, "day": _day}
 """Those that are run only by name; ``scan`` is another one."""

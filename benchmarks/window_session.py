@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import uuid
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
     from connectome.datastack import Datastack
     from proofreading.session import Session
 
-__all__ = ["JUDGED", "copy_judged", "judged_session", "make_judged"]
+__all__ = ["JUDGED", "copy_judged", "judged_session", "make_judged", "move_session"]
 
 JUDGED = 240
-_NAME, _KEPT = "s.proofdesk", "bench-window-1"
+_NAME = "s.proofdesk"
 
 
 def judged_session(scratch: Path) -> Opened:
@@ -29,12 +30,22 @@ def judged_session(scratch: Path) -> Opened:
     """
     from app.services.settings import data_folder
 
-    kept = data_folder() / _KEPT
+    kept = data_folder() / f"bench-window-{_kind()}"
     if not (kept / "complete").exists():
         shutil.rmtree(kept, ignore_errors=True)
         make_judged(kept, JUDGED)
         (kept / "complete").touch()
     return copy_judged(kept, scratch)
+
+
+def _kind() -> str:
+    """Return what tells a session of these judges and this format from others."""
+    from app.services.judging import load_panel
+    from proofreading.catalogue_schema import SCHEMA_VERSION
+
+    judges = [f"{j.manifest.id} {j.manifest.task.value}" for j in load_panel().judges]
+    told = json.dumps([SCHEMA_VERSION, *sorted(judges)])
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
 def copy_judged(kept: Path, scratch: Path) -> Opened:
@@ -43,7 +54,9 @@ def copy_judged(kept: Path, scratch: Path) -> Opened:
 
     address = scratch / "datastack"
     shutil.copytree(kept / "datastack", address)
-    return Opened(_copied(kept / _NAME, scratch / _NAME, address), str(address))
+    shutil.copytree(kept / _NAME, scratch / _NAME)
+    move_session(scratch / _NAME, str(address))
+    return Opened(scratch / _NAME, str(address))
 
 
 def make_judged(kept: Path, judged: int) -> None:
@@ -82,11 +95,9 @@ def _judge(session: Session, datastack: Datastack, judged: int) -> None:
     (session.artifacts / DETECTED).touch()
 
 
-def _copied(kept: Path, folder: Path, address: Path) -> Path:
-    """Copy a session: another one, with an id of its own, on the copy of its datastack."""
-    shutil.copytree(kept, folder)
+def move_session(folder: Path, address: str) -> None:
+    """Make a copied session another one, with an id of its own, on another address."""
     info = folder / "session.json"
     plain = json.loads(info.read_text("utf-8"))
-    plain |= {"id": str(uuid.uuid4()), "datastack_address": str(address)}
+    plain |= {"id": str(uuid.uuid4()), "datastack_address": address}
     info.write_text(json.dumps(plain), "utf-8")
-    return folder

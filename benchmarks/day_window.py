@@ -1,0 +1,220 @@
+"""A window in a process of its own that works through a plan with real keys.
+
+It writes down what it is about to press and what the window then shows, and does what can go
+wrong inside: the page's renderer is killed. What goes wrong outside, it asks for by a line.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.day_check import difference
+from benchmarks.day_plan import ANSWERS, CUT, REDO, UNDO, Entry, Journal, plan
+
+if TYPE_CHECKING:
+    from app.services.model import Current
+    from app.ui.driver import Driver
+
+__all__ = ["RENDERER", "SERVICE_DOWN", "SERVICE_UP", "Worker", "main"]
+
+RENDERER, SERVICE_DOWN, SERVICE_UP = "renderer killed", "service down", "service up"
+REOPENED = "opened again"
+PATIENCE_S = 60.0
+_PLACE = "window.viewer ? Array.from(window.viewer.position.value) : null"
+
+
+class Worker:
+    """Does the steps of a plan in a driven window and writes the journal.
+
+    Parameters
+    ----------
+    faults : mapping of int to str
+        What goes wrong before which step.
+    ask : callable
+        Lets somebody outside do what goes wrong there, and returns when it is done.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        journal: Journal,
+        faults: Mapping[int, str],
+        ask: Callable[[str], None],
+    ) -> None:
+        self._driver = driver
+        self._bench = driver.workbench
+        self._journal = journal
+        self._faults = faults
+        self._ask = ask
+
+    def work(self, keys: list[str], first: int) -> None:
+        """Do the steps from one on."""
+        self._driver.until(lambda: self._driver.window.web.is_ready, "the page", PATIENCE_S)
+        if first:
+            self._compare_rows(first)
+        for step in range(first, len(keys)):
+            if step in self._faults:
+                self._go_wrong(step, self._faults[step])
+            self._driver.until(lambda: self._bench.snapshot().current is not None, "a site")
+            self._do(step, keys[step])
+
+    def _do(self, step: int, key: str) -> None:
+        if key == UNDO:
+            self._take_back(step, key, self._bench.snapshot().can_undo)
+        elif key == REDO:
+            self._take_back(step, key, self._bench.snapshot().can_redo)
+        elif key == CUT:
+            self._cut(step)
+        else:
+            self._answer(step, key)
+
+    def _answer(self, step: int, key: str) -> None:
+        site = self._current.site.id
+        self._journal.add(Entry(step, "pressing", key, site))
+        self._driver.press(key)
+        if self._bench.snapshot().doubt is not None:
+            self._driver.press(key)  # The window asks once whether it is meant.
+        self._until_row(site, ANSWERS[key])
+        self._show(step, key, site)
+
+    def _take_back(self, step: int, key: str, possible: bool) -> None:
+        if not possible:
+            return
+        state = self._bench.session.ledger.state
+        decision = state.last_undoable() if key == UNDO else state.last_redoable()
+        assert decision is not None
+        self._journal.add(Entry(step, "pressing", key, decision.site_id))
+        self._driver.press(key)
+        self._driver.until(lambda: self._current.site.id == decision.site_id, key, PATIENCE_S)
+        wanted = decision.answer.value if key == REDO else None
+        self._driver.until(
+            lambda: (self._row(decision.site_id) == decision.answer.value) == (wanted is not None),
+            f"what {key} does",
+            PATIENCE_S,
+        )
+        self._show(step, key, decision.site_id)
+
+    def _cut(self, step: int) -> None:
+        """Go to a proposed cut and run it, after looking at the preview."""
+        site = self._next_cut()
+        if site is None:
+            return
+        self._bench.select(site)
+        self._journal.add(Entry(step, "pressing", CUT, site))
+        self._press_until("E", "partial")
+        self._press_until("P", "ready")
+        # What cannot be cut is left alone: that is an answer, too.
+        key = "Return" if self._phase() == "ready" else "Escape"
+        self._driver.press(key)
+        if key == "Return":
+            self._until_row(site, "accept")
+        self._show(step, CUT, site)
+        if key == "Escape":
+            self._answer(step, "A")
+
+    def _press_until(self, key: str, phase: str) -> None:
+        self._driver.press(key)
+        self._driver.until(lambda: self._phase() in (phase, "failed"), key, PATIENCE_S)
+
+    def _next_cut(self) -> str | None:
+        from proofreading.sites import SiteKind
+
+        for site in self._bench.session.catalogue.sites(SiteKind.BOTTLENECK):
+            row = self._bench.queue.get(site.id)
+            if site.proposed_cut is not None and row is not None and row.answer is None:
+                return site.id
+        return None
+
+    def _phase(self) -> str:
+        cut = self._bench.snapshot().cut
+        return "" if cut is None else cut.phase.value
+
+    # ---- what goes wrong -----------------------------------------------------------
+
+    def _compare_rows(self, step: int) -> None:
+        """Compare what a window shows that was opened again with what the last one showed."""
+        shown = self._journal.shown()
+        known = self._bench.queue.get
+        self._driver.until(lambda: all(map(known, shown)), "the sites", PATIENCE_S)
+        self._driver.settle()
+        rows = {site: self._row(site) for site in shown}
+        wrong = [f"{s}: shown {shown[s]}, then {row}" for s, row in rows.items() if row != shown[s]]
+        self._journal.add(Entry(step, "back", REOPENED, answer="; ".join(wrong)))
+
+    def _go_wrong(self, step: int, fault: str) -> None:
+        if fault == RENDERER:
+            self._kill_renderer()
+        else:
+            self._ask(fault)
+        differing = difference(self._bench.session.folder, self._journal)
+        self._journal.add(Entry(step, "back", fault, answer="; ".join(differing)))
+
+    def _kill_renderer(self) -> None:
+        """Kill the page's process and wait until the page is back at the same place."""
+        web = self._driver.window.web
+        os.kill(web.page.renderProcessPid(), signal.SIGKILL)
+        self._driver.until(lambda: not web.is_ready, "the loss of the page", PATIENCE_S)
+        self._driver.until(lambda: web.is_ready, "the page's return", PATIENCE_S)
+        self._driver.until(self._is_there, "the same place", PATIENCE_S)
+
+    def _is_there(self) -> bool:
+        place, voxel = self._driver.evaluate(_PLACE), self._bench.viewer.voxel_nm
+        if not isinstance(place, list) or len(place) != len(voxel):
+            return False
+        wanted = self._current.site.point_nm
+        return all(abs(p * v - w) < 2 * v for p, v, w in zip(place, voxel, wanted, strict=True))
+
+    # ---- what is shown -------------------------------------------------------------
+
+    @property
+    def _current(self) -> Current:
+        current = self._bench.snapshot().current
+        assert current is not None
+        return current
+
+    def _row(self, site: str) -> str | None:
+        """Return the answer that the queue's table has for a site."""
+        place = self._bench.queue.index_of(site)
+        row = None if place is None else self._driver.window.queue.model.row_at(place)
+        return None if row is None or row.answer is None else row.answer.value
+
+    def _until_row(self, site: str, answer: str) -> None:
+        self._driver.until(lambda: self._row(site) == answer, f"{answer} on the row", PATIENCE_S)
+
+    def _show(self, step: int, key: str, site: str) -> None:
+        self._journal.add(Entry(step, "shown", key, site, self._row(site)))
+
+
+def main(session: str, address: str, journal: str, seed: str, size: str, *faults: str) -> None:
+    """Go on with the day where its journal ends."""
+    from app.services.opening import Opened
+    from app.ui.driver import Driver
+
+    decisions, cuts = (int(each) for each in size.split("+"))
+    due = {int(step): fault for step, _, fault in (each.partition(":") for each in faults)}
+    written = Journal(Path(journal))
+    last = written.last
+    first = 0 if last is None else last.step + (last.what == "shown")
+    with Driver(Opened(Path(session), address)) as driver:
+        driver.workbench.cancel("judge")
+        Worker(driver, written, due, _ask).work(plan(int(seed), decisions, cuts), first)
+    _tell("done")
+
+
+def _ask(what: str) -> None:
+    _tell(what)
+    sys.stdin.readline()
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
