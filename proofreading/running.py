@@ -24,6 +24,7 @@ from proofreading.ledger.events import Entry, SamplingChosen
 from proofreading.sampling import SAMPLING
 from proofreading.statistics import (
     SITTING_ENDS,
+    CalibrationBin,
     SessionStatistics,
     Sittings,
     calibration_bins,
@@ -101,6 +102,10 @@ class Running:
         """Return what the audit of the automatic lane has found at an accepted error."""
         return self._audit.at(error_rate)
 
+    def calibration(self) -> tuple[CalibrationBin, ...]:
+        """Return the person's blind answers beside what the judge expected."""
+        return calibration_bins([Blind(*one) for one in self._blind])
+
     def blind_report(self) -> BlindReport:
         """Return how well the person answers alone, and how far a judge moves them."""
         return self._report.report()
@@ -123,7 +128,7 @@ class Running:
             taken_back=len(self.history.withdrawn),
             agreement=share_of(self._alike, self._judged),
             confirmation=self.confirmation,
-            calibration=calibration_bins([Blind(*one) for one in self._blind]),
+            calibration=self.calibration(),
             edits=dict(edits),
             sittings=Sittings(tuple(self._began), tuple(self._in_sitting)),
             seconds=tuple(self._seconds),

@@ -58,6 +58,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("layout", "2-D, 3-D, 4-panel", "X"),
     Action("filter", "filter", "/"),
     Action("improbable", "show improbable", "I"),
+    Action("why", "where the judge looked", "V"),
     Action("help", "help", "?"),
     Action("palette", "all commands", "Ctrl+K"),
     Action("settings", "settings", "Ctrl+,"),

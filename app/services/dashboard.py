@@ -18,6 +18,7 @@ from proofreading.session import Session
 from proofreading.statistics import (
     STOP_CHANCE,
     Breaks,
+    CalibrationBin,
     Forecast,
     SessionStatistics,
     forecast,
@@ -76,6 +77,10 @@ class Dashboard:
     def automatic(self) -> int:
         """Number of sites that were decided without a person."""
         return self._running.automatic
+
+    def calibration(self) -> tuple[CalibrationBin, ...]:
+        """Return the person's blind answers beside what the judge expected."""
+        return self._running.calibration()
 
     def was_answered(self, site_id: str) -> bool:
         """Tell whether a person ever answered a site, even if it was taken back."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from app.services.language import LanguageStatus
     from app.services.second_look import Doubt
     from app.services.splitting_model import CutView
+    from app.services.why import WhyView
     from rendering.pictures import SitePictures
 
 __all__ = [
@@ -357,5 +358,6 @@ class Snapshot:
     language: LanguageStatus | None = None
     through: Through = field(default_factory=Through)
     doubt: Doubt | None = None
+    why: WhyView | None = None
     cut: CutView | None = None
     after: Consequence | None = None

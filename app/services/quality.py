@@ -74,6 +74,11 @@ class Quality(Closing):
         self._heard = [each for each, there in zip(heard, known.tolist(), strict=True) if not there]
 
     @property
+    def dashboard(self) -> Dashboard:
+        """The figures of the session."""
+        return self._dashboard
+
+    @property
     def error_rate(self) -> float:
         """The error that the dial accepts."""
         return self._triage.error_rate

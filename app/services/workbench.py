@@ -134,7 +134,6 @@ class Workbench:
         self._looking = Looking(self.session, self.queue, self.quality)
         self.quality.dial_moved = self._looking.dial_moved
         self._second = SecondLooks(self.session.ledger)
-        self._why = WhyDesk(lambda each: self._workers.to_judge(each), self.quality.dashboard)
         self._follower = CatalogueFollower(
             self.session.catalogue,
             self.session.ledger,
@@ -151,6 +150,7 @@ class Workbench:
             restarted=self._workers_restarted,
             gave_up=self._workers_gave_up,
         )
+        self._why = WhyDesk(self._workers.to_judge, self.quality.dashboard)
         self._language = LanguageDesk(self.session.folder, opened.models, self._workers.to_judge)
         self._roots = RootWatch(self.queue, self._pairs, self._workers.to_detector)
         self._place = Place(self.session, self.queue, self.viewer, self._workers.to_judge, clock)
@@ -597,8 +597,8 @@ class Workbench:
         if self._closed:
             return
         self._place.tracker.heard()
-        # First what tells which verdicts are to be hidden, then the verdicts.
-        more = self.quality.follow() | self._follower.follow()
+        # First what can be listed; what triage has not heard of stays hidden where it might be.
+        more = self._follower.follow() or self.quality.follow()
         self.quality.tell(self.queue)
         if more:
             self.follow_soon()

@@ -144,6 +144,7 @@ class Dots(_Chart):
     def __init__(self) -> None:
         super().__init__()
         self._dots: tuple[Dot, ...] = ()
+        self._line: tuple[tuple[float, float], ...] = ()
         self.setMinimumHeight(22 * GRID)
 
     def sizeHint(self) -> QSize:  # noqa: N802
@@ -156,8 +157,14 @@ class Dots(_Chart):
             self._dots = tuple(dots)
             self.update()
 
+    def show_line(self, line: Sequence[tuple[float, float]]) -> None:
+        """Show a curve behind the dots, by its corners."""
+        if tuple(line) != self._line:
+            self._line = tuple(line)
+            self.update()
+
     def draw(self, painter: QPainter) -> None:
-        """Paint axes, the diagonal and the points."""
+        """Paint axes, the diagonal, the curve and the points."""
         side = min(self.width() - 5 * GRID, self.height() - 3 * GRID)
         box = QRectF(4 * GRID, GRID, side, side)
         painter.setPen(QPen(QColor(theme().line), 1))
@@ -171,6 +178,9 @@ class Dots(_Chart):
             x = box.left() + share * side
             under = QRectF(x - 16, box.bottom() + 2, 32, 16)
             _write(painter, under, f"{share:g}", theme().faint, Qt.AlignmentFlag.AlignCenter)
+        painter.setPen(QPen(QColor(theme().dim), 1.5))
+        corners = [QPointF(box.left() + x * side, box.bottom() - y * side) for x, y in self._line]
+        painter.drawPolyline(QPolygonF(corners))
         for dot in self._dots:
             x = box.left() + dot.x * side
             painter.setPen(QPen(QColor(theme().dim), 2))

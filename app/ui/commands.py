@@ -58,6 +58,7 @@ class Commands:
             "layout": lambda: bench.viewer.set_layout(next(self._layouts)),
             "filter": w.focus_filter,
             "improbable": bench.toggle_improbable,
+            "why": bench.toggle_overlay,
             "help": w.toggle_help,
             "palette": w.toggle_palette,
             "settings": w.open_settings,

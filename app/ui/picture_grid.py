@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
 from PyQt6.QtCore import QRect, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
@@ -11,6 +14,7 @@ from PyQt6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QPen,
     QPixmap,
     QResizeEvent,
 )
@@ -21,8 +25,14 @@ from app.ui.ports import PictureLike
 from app.ui.theme import GRID, theme, ui_font
 from app.ui.widgets import label, shown
 
-__all__ = ["EnlargedPicture", "PictureGrid", "PictureTile", "to_pixmap"]
+if TYPE_CHECKING:
+    from inference.judges.saliency import SeenSaliency
 
+__all__ = ["EnlargedPicture", "Heat", "PictureGrid", "PictureTile", "heats_of", "to_pixmap"]
+
+_VIOLET = (176, 64, 255)
+"""Neither A nor B, nor an error, nor a grey of the tissue."""
+_OPAQUE = 190
 _PLANES = 3
 _GAP = GRID // 2
 _LEAST = 64
@@ -40,6 +50,39 @@ def to_pixmap(picture: PictureLike) -> QPixmap | None:
     return QPixmap.fromImage(image)  # Copies: `data` may go.
 
 
+@dataclass(frozen=True)
+class Heat:
+    """Where a judge looked on one slice.
+
+    Parameters
+    ----------
+    pixmap : QPixmap
+        Transparent where nothing speaks for the answer.
+    half_extent_nm : float
+        Half the width that the judge was shown, around the middle of the picture.
+    """
+
+    pixmap: QPixmap
+    half_extent_nm: float
+
+
+def heats_of(saliency: SeenSaliency | None) -> dict[str, Heat]:
+    """Return what to lay over each slice, by its name."""
+    if saliency is None:
+        return {}
+    most = float(saliency.supporting.max())
+    strength = np.clip(saliency.supporting / most if most > 0 else saliency.supporting * 0, 0, 1)
+    found = {}
+    for name, plane in zip(saliency.planes, strength, strict=True):
+        rgba = np.empty((*plane.shape, 4), np.uint8)
+        rgba[..., :3] = _VIOLET
+        rgba[..., 3] = np.round(_OPAQUE * plane)
+        height, width = plane.shape
+        image = QImage(rgba.tobytes(), width, height, 4 * width, QImage.Format.Format_RGBA8888)
+        found[name] = Heat(QPixmap.fromImage(image), saliency.half_extent_nm)
+    return found
+
+
 class PictureTile(QWidget):
     """One square picture with its caption, or a sentence why there is none."""
 
@@ -48,13 +91,14 @@ class PictureTile(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.picture: PictureLike | None = None
+        self.heat: Heat | None = None
         self._pixmap: QPixmap | None = None
         self._sentence = ""
-        self._name = ""
+        self.name = ""
 
     def show_picture(self, picture: PictureLike, name: str = "") -> None:
         """Show a picture under a short name; converts pixels only when they are others."""
-        self._name = name
+        self.name = name
         self.setToolTip(picture.caption)
         if self.picture is None or picture.rgb is not self.picture.rgb or picture.rgb is None:
             self._pixmap = to_pixmap(picture)
@@ -65,6 +109,12 @@ class PictureTile(QWidget):
             Qt.CursorShape.PointingHandCursor if self._pixmap else Qt.CursorShape.ArrowCursor
         )
         self.update()
+
+    def show_heat(self, heat: Heat | None) -> None:
+        """Lay over the picture where a judge looked, or take it away."""
+        if heat is not self.heat:
+            self.heat = heat
+            self.update()
 
     def show_sentence(self, text: str) -> None:
         """Show a sentence in the place of a picture."""
@@ -91,9 +141,24 @@ class PictureTile(QWidget):
             _paint_sentence(painter, self.rect(), self._sentence)
         else:
             painter.drawPixmap(square, self._pixmap, QRectF(self._pixmap.rect()))
+            self._paint_heat(painter, square)
         if self.picture is not None:
-            _paint_caption(painter, square, self._name)
+            _paint_caption(painter, square, self.name)
         painter.end()
+
+    def _paint_heat(self, painter: QPainter, square: QRectF) -> None:
+        """Paint where the judge looked, in the part of the picture that it was shown."""
+        rgb = None if self.picture is None else self.picture.rgb
+        if self.heat is None or self.picture is None or rgb is None:
+            return
+        share = 2 * self.heat.half_extent_nm / (self.picture.nm_per_px * rgb.shape[1])
+        half = square.width() * min(share, 1.0) / 2
+        middle = square.center()
+        seen = QRectF(middle.x() - half, middle.y() - half, 2 * half, 2 * half)
+        painter.drawPixmap(seen, self.heat.pixmap, QRectF(self.heat.pixmap.rect()))
+        painter.setPen(QPen(QColor(*_VIOLET), 1, Qt.PenStyle.DashLine))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRect(seen)
 
 
 def _paint_sentence(painter: QPainter, place: QRect, text: str) -> None:
@@ -122,14 +187,16 @@ class PictureGrid(QWidget):
     In a wide place views stand above slices; in a high one they stand beside them.
     """
 
-    enlarge = pyqtSignal(object)
+    enlarge = pyqtSignal(object, object)
+    """A picture, and the `Heat` over it or None."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sentence = ""
+        self._saliency: SeenSaliency | None = None
         self.tiles = [PictureTile(self) for _ in range(2 * _PLANES)]
         for tile in self.tiles:
-            tile.clicked.connect(lambda t=tile: self.enlarge.emit(t.picture))
+            tile.clicked.connect(lambda t=tile: self.enlarge.emit(t.picture, t.heat))
         self.setMinimumHeight(2 * _LEAST + _GAP)
 
     def show_pictures(
@@ -145,6 +212,15 @@ class PictureGrid(QWidget):
                     tile.show_picture(picture, name)
                 else:
                     tile.show_sentence("")
+
+    def show_saliency(self, saliency: SeenSaliency | None) -> None:
+        """Lay over the slices where a judge looked, or take it away."""
+        if saliency is self._saliency:
+            return
+        self._saliency = saliency
+        heats = heats_of(saliency)
+        for tile in self.tiles:
+            tile.show_heat(heats.get(tile.name))
 
     def show_sentence(self, text: str) -> None:
         """Show a sentence in the place of all pictures."""
@@ -194,8 +270,8 @@ class EnlargedPicture(Overlay):
         column.addWidget(self.tile)
         column.addWidget(self._scale)
 
-    def show_picture(self, picture: object) -> None:
-        """Open with a picture; anything without pixels is ignored."""
+    def show_picture(self, picture: object, heat: Heat | None = None) -> None:
+        """Open with a picture and what lies over it; anything without pixels is ignored."""
         rgb = getattr(picture, "rgb", None)
         parent = self.parentWidget()
         if rgb is None or parent is None:
@@ -204,6 +280,7 @@ class EnlargedPicture(Overlay):
         side = min(parent.width(), parent.height()) - 14 * GRID
         self.tile.setFixedSize(side, side)
         self.tile.show_picture(chosen)
+        self.tile.show_heat(heat)
         width_nm = chosen.nm_per_px * rgb.shape[1]
         self._scale.setText(f"{chosen.caption} · {width_nm:,.0f} nm across · Esc closes")
         self.open()

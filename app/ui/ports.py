@@ -209,6 +209,14 @@ class WorkbenchPort(Protocol):
         """Return the filter's word for the region on the screen; empty if unknown."""
         ...
 
+    def toggle_overlay(self) -> None:
+        """Show on the pictures where the judge looked, or hide it again."""
+        ...
+
+    def toggle_why(self) -> None:
+        """Unfold the judge's reasons, or fold them."""
+        ...
+
     def ask_twice(self, *, wanted: bool) -> None:
         """Ask back, once for a site, where an answer contradicts a sure judge; or never."""
         ...

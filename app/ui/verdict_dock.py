@@ -6,12 +6,14 @@ from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app.services.language import LanguageStatus
 from app.services.model import Current, Phase, Snapshot
+from app.services.why import WhyView
 from app.ui.language_panel import LanguagePanel
 from app.ui.partners import PartnerList
 from app.ui.picture_grid import PictureGrid
 from app.ui.ports import WorkbenchPort
 from app.ui.probability_bar import ProbabilityBar
 from app.ui.theme import COLOR_B, GRID, question_font, theme
+from app.ui.why_panel import WhyPanel
 from app.ui.widgets import Message, button, chip, label, set_tone, short_id, shown, title
 from app.ui.words_dialog import WordsDialog
 from proofreading.sites import SiteKind
@@ -31,6 +33,7 @@ class VerdictDock(QWidget):
         self._workbench = workbench
         self._shown: Current | None = None
         self._said: LanguageStatus | None = None
+        self._why: WhyView | None = None
         self._theme = theme()
         self.head = QWidget()
         head = QHBoxLayout(self.head)
@@ -58,6 +61,7 @@ class VerdictDock(QWidget):
         self.language = LanguagePanel(
             self._workbench.ask_language, self.open_words, self._workbench.retry_failed
         )
+        self.why = WhyPanel(self._workbench.toggle_why, self._workbench.toggle_overlay)
         said = QHBoxLayout()
         said.addWidget(self.provenance, 1)
         said.addWidget(self.retry)
@@ -70,6 +74,7 @@ class VerdictDock(QWidget):
         column.addWidget(self.bar)
         column.addLayout(said)
         column.addWidget(self.language)
+        column.addWidget(self.why)
         column.addWidget(self.partners_title)
         column.addWidget(self.partners)
         column.addWidget(self.answered)
@@ -93,9 +98,9 @@ class VerdictDock(QWidget):
             self._shown = None
             self._say_why_empty(snapshot)
         else:
-            self._show(current, snapshot.language)
+            self._show(current, snapshot.language, snapshot.why)
 
-    def _show(self, current: Current, said: LanguageStatus | None) -> None:
+    def _show(self, current: Current, said: LanguageStatus | None, why: WhyView | None) -> None:
         """Show a site; of one that is shown already, only what the language model does."""
         other = current is not self._shown or theme() is not self._theme
         if other:
@@ -104,7 +109,17 @@ class VerdictDock(QWidget):
             self._show_verdict(current)
         if other or said != self._said:
             self.language.show_verdict(current, said)
-        self._shown, self._said, self._theme = current, said, theme()
+        if other or why != self._why:
+            self._show_why(current, why)
+        self._shown, self._said, self._theme, self._why = current, said, theme(), why
+
+    def _show_why(self, current: Current, why: WhyView | None) -> None:
+        shown(self.why, when=why is not None and current.verdict is not None)
+        if why is None:
+            return
+        self.why.show_view(why)
+        explained = why.explained if why.overlay else None
+        self.pictures.show_saliency(None if explained is None else explained.saliency)
 
     def open_words(self) -> None:
         """Open what the person tells the language model."""

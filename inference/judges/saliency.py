@@ -61,7 +61,7 @@ class Deletion:
     random: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SeenSaliency:
     """A saliency as it is shown: which slices it lies on, and what it is worth.
 

@@ -340,6 +340,12 @@ class FakeWorkbench:
     def view_box(self) -> str:
         return "box:1..2,1..2,1..2"
 
+    def toggle_overlay(self) -> None:
+        self._say("overlay")
+
+    def toggle_why(self) -> None:
+        self._say("why")
+
     def ask_twice(self, *, wanted: bool) -> None:
         self.asks_twice = wanted
 
