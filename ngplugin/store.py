@@ -119,23 +119,40 @@ class SiteStore:
     def add(self, sites: Sequence[Site]) -> set[CellKey]:
         """Add sites that are not known yet and return the cells that grew."""
         different = {site.number: site for site in sites}
-        return self.add_columns(SiteColumns.of(list(different.values())))
+        columns = SiteColumns.of(list(different.values()))
+        unknown = np.full(len(columns), np.nan)
+        codes = self.add_columns(columns, unknown, np.zeros(len(columns), np.bool_))
+        return {self.grid.key(code) for code in codes.tolist()}
 
-    def add_columns(self, columns: SiteColumns) -> set[CellKey]:
-        """Add sites, all different, that are not known yet and return the cells that grew."""
+    def add_columns(
+        self,
+        columns: SiteColumns,
+        probabilities: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+    ) -> NDArray[np.int32]:
+        """Add sites, all different, that are not known yet, with their scores.
+
+        Returns
+        -------
+        ndarray of int32
+            Codes of the cells that grew.
+        """
         with self._lock:
             fresh = np.flatnonzero(self._index.rows(columns.sites["number"]) == ABSENT)
             if not fresh.size:
-                return set()
+                return np.empty(0, np.int32)
             if fresh.size < len(columns):
                 columns = columns.take(fresh)
+                probabilities, failed = probabilities[fresh], failed[fresh]
             sites, base = columns.sites, self._snapshot
             count = base.count + len(columns)
             grown = with_capacity(base, count, base.related_from[base.count] + related(columns))
             new = slice(base.count, count)
             grown.points[new] = sites["point"]
             grown.numbers[new] = sites["number"]
-            grown.properties["probability"][new] = UNJUDGED
+            unknown = np.isnan(probabilities)
+            grown.properties["probability"][new] = np.where(unknown, UNJUDGED, probabilities)
+            grown.properties["flags"][new] = np.where(failed & unknown, FLAG_FAILED, 0)
             grown.properties["kind"][new] = sites["kind"]
             relate(columns, grown, base.count)
             codes = self._placed(sites["point"])
@@ -143,7 +160,7 @@ class SiteStore:
             self._index.add(sites["number"], np.arange(base.count, count, dtype=np.int32))
             self._unplaced += len(columns)
             self._snapshot = replace(grown, count=count)
-            return self._keys(codes)
+            return _different(codes)
 
     def row_of(self, number: int) -> int | None:
         """Return the row of a site's number, or None where it is unknown."""
@@ -183,8 +200,12 @@ class SiteStore:
         crowded = self._snapshot.count > self.cell_limit and last > 0
         return crowded and self._unplaced * _DISORDER > self._snapshot.count
 
-    def arrange(self) -> set[CellKey]:
-        """Put what matters most into the coarse cells and return those that changed.
+    def keys_on_page(self, codes: NDArray[np.int32]) -> list[CellKey]:
+        """Return those of these cells that the page may hold."""
+        return [self.grid.key(code) for code in codes[self._served[codes]].tolist()]
+
+    def arrange(self) -> NDArray[np.int32]:
+        """Put what matters most into the coarse cells; return the codes of those that changed.
 
         Sites are shown from coarse to fine, so that from afar only the coarse ones are
         seen. Takes a part of a second for a million sites, without holding anybody up.
@@ -207,7 +228,7 @@ class SiteStore:
             kept = now.cells.copy()
             kept[:count] = cells
             self._snapshot = replace(now, cells=kept)
-        return self._keys(codes)
+        return _different(codes)
 
     def set_scores(
         self,
@@ -320,9 +341,6 @@ class SiteStore:
             packed = snapshot.told(rows, self.veils)["properties"].tobytes()
             return snapshot.numbers[rows].tolist(), packed
 
-    def _keys(self, codes: NDArray[np.int32]) -> set[CellKey]:
-        return {self.grid.key(code) for code in np.flatnonzero(np.bincount(codes)).tolist()}
-
     def _placed(self, points: NDArray[np.float32]) -> NDArray[np.int32]:
         return place(self.grid, points, self._fill, self.cell_limit)
 
@@ -335,3 +353,7 @@ class SiteStore:
         old = self._snapshot
         self._snapshot = replace(old, properties=table)
         return [int(number) for number in old.numbers[list(rows)]]
+
+
+def _different(codes: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.flatnonzero(np.bincount(codes)).astype(np.int32)

@@ -198,9 +198,14 @@ class SiteViewer:
         """Show more sites; those already shown stay as they are."""
         self._updates.cells(self.store.add(sites))
 
-    def add_columns(self, columns: SiteColumns) -> None:
-        """Show more sites, all different, given as columns."""
-        self._updates.cells(self.store.add_columns(columns))
+    def add_columns(
+        self,
+        columns: SiteColumns,
+        probabilities: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+    ) -> None:
+        """Show more sites, all different, given as columns with their scores (NaN: not judged)."""
+        self._refresh(self.store.add_columns(columns, probabilities, failed))
         self._keep_order()
 
     def set_scores(
@@ -388,6 +393,12 @@ class SiteViewer:
         if held:
             self._updates.sites(held)
 
+    def _refresh(self, codes: NDArray[np.int32]) -> None:
+        """Let the page fetch those of these cells anew that it holds."""
+        keys = self.store.keys_on_page(codes)
+        if keys:
+            self._updates.cells(keys)
+
     def _keep_order(self) -> None:
         """Arrange the sites by their worth on a thread of its own when much has changed."""
         if self.store.is_disordered and not self._arranging.locked():
@@ -396,7 +407,7 @@ class SiteViewer:
     def _arrange(self) -> None:
         if self._arranging.acquire(blocking=False):
             try:
-                self._updates.cells(self.store.arrange())
+                self._refresh(self.store.arrange())
             finally:
                 self._arranging.release()
 

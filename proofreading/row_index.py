@@ -45,10 +45,13 @@ class RowIndex:
     def rows(self, numbers: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the row of each number, `ABSENT` where it is not known."""
         found = np.full(numbers.shape, ABSENT, np.int32)
+        # In order, each search begins near where the last one ended.
+        order = np.argsort(numbers)
+        wanted = numbers[order]
         for known, rows in self._runs:
-            place = np.minimum(np.searchsorted(known, numbers), known.size - 1)
-            here = known[place] == numbers
-            found[here] = rows[place[here]]
+            place = np.minimum(np.searchsorted(known, wanted), known.size - 1)
+            here = known[place] == wanted
+            found[order[here]] = rows[place[here]]
         return found
 
     def row(self, number: int) -> int:

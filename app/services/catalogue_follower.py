@@ -27,8 +27,13 @@ _TURN_S = 0.03
 class SiteView(Protocol):
     """The part of the viewer that shows sites."""
 
-    def add_columns(self, columns: SiteColumns) -> None:
-        """Show more sites."""
+    def add_columns(
+        self,
+        columns: SiteColumns,
+        probabilities: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+    ) -> None:
+        """Show more sites with their scores (NaN: not judged)."""
         ...
 
     def set_scores(
@@ -107,9 +112,14 @@ class CatalogueFollower:
     def _add(self, columns: SiteColumns, scores: NDArray[np.void]) -> None:
         sites = columns.sites
         numbers = sites["number"]
-        self._pairs.add_columns(columns)
-        decisions = self._choose(numbers, scores)
-        roots, partners = self._pairs.pairs(numbers)
+        rows = self._pairs.add_columns(columns)
+        # Scores come in the order of their sites.
+        scored = np.flatnonzero(np.isin(numbers, scores["number"]))
+        self._pairs.choose_all(rows[scored], scores["partner"])
+        decisions = self._settle(numbers)
+        roots, partners = self._pairs.pairs(rows)
+        probabilities, failed = np.full(numbers.size, np.nan), np.zeros(numbers.size, np.bool_)
+        probabilities[scored], failed[scored] = scores["probability"], scores["failed"] != 0
         answers = np.zeros(numbers.size, np.uint8)
         follows = np.zeros(numbers.size, np.bool_)
         for row, decision in decisions.items():
@@ -126,27 +136,33 @@ class CatalogueFollower:
             "partner": partners,
             "answer": answers,
             "follows": follows,
+            "probability": probabilities,
+            "failed": failed,
         }
-        self._queue.add_columns(values | _scored(numbers, scores))
-        self._view.add_columns(columns)
-        self._view.set_scores(*_told(scores))
+        self._queue.add_columns(values)
+        self._view.add_columns(columns, probabilities, failed)
         if decisions:
             ids = [decision.site_id for decision in decisions.values()]
             self._view.set_answers(ids, [each.answer for each in decisions.values()])
 
     def _score(self, scores: NDArray[np.void]) -> None:
-        numbers = scores["number"]
-        self._choose(numbers, scores)
-        self._queue.set_pairs(numbers, *self._pairs.pairs(numbers))
-        self._queue.set_scores(*_told(scores))
-        self._view.set_scores(*_told(scores))
+        numbers, probabilities, failed = (
+            scores["number"],
+            scores["probability"],
+            scores["failed"] != 0,
+        )
+        rows = self._pairs.rows(numbers)
+        self._pairs.choose_all(rows, scores["partner"])
+        self._settle(numbers)
+        self._queue.set_pairs(numbers, *self._pairs.pairs(rows))
+        self._queue.set_scores(numbers, probabilities, failed)
+        self._view.set_scores(numbers, probabilities, failed)
 
-    def _choose(self, numbers: NDArray[np.uint64], scores: NDArray[np.void]) -> dict[int, Decision]:
-        """Let sites ask about their best partner; return the decisions about them by row.
+    def _settle(self, numbers: NDArray[np.uint64]) -> dict[int, Decision]:
+        """Let sites ask about the partner that was answered; return decisions by place.
 
         What a person answered stays the question, whatever a model proposes now.
         """
-        self._pairs.choose_all(scores["number"], scores["partner"])
         found = {}
         for row in np.flatnonzero(np.isin(numbers, self._decided_numbers())).tolist():
             decision = self._ledger.state.decision(f"{int(numbers[row]):016x}")
@@ -161,20 +177,3 @@ class CatalogueFollower:
             numbers = [int(decision.site_id, 16) for decision in state.decisions()]
             self._decided = (state.last_number, np.array(numbers, np.uint64))
         return self._decided[1]
-
-
-def _scored(
-    numbers: NDArray[np.uint64], scores: NDArray[np.void]
-) -> dict[str, NDArray[np.generic]]:
-    """Return the queue's columns of scores for sites in their order."""
-    probability, failed = np.full(numbers.size, np.nan), np.zeros(numbers.size, np.bool_)
-    # Scores come in the order of their sites.
-    rows = np.flatnonzero(np.isin(numbers, scores["number"]))
-    probability[rows], failed[rows] = scores["probability"], scores["failed"] != 0
-    return {"probability": probability, "failed": failed}
-
-
-def _told(
-    scores: NDArray[np.void],
-) -> tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.bool_]]:
-    return scores["number"], scores["probability"], scores["failed"] != 0

@@ -19,6 +19,7 @@ from proofreading.sites import Site
 __all__ = ["SitePairs", "supervoxels_of"]
 
 Roots = NDArray[np.uint64]
+Rows = NDArray[np.int32]
 
 _SITES = {
     "supervoxel": np.uint64,
@@ -46,9 +47,16 @@ class SitePairs:
         self._now: dict[int, int] = {}
         self._sorted: tuple[Roots, Roots] | None = None
 
-    def add_columns(self, columns: SiteColumns) -> None:
-        """Know sites, all different; their first partners are proposed until told otherwise."""
-        fresh = np.flatnonzero(self._index.rows(columns.sites["number"]) == ABSENT)
+    def add_columns(self, columns: SiteColumns) -> Rows:
+        """Know sites, all different; their first partners are proposed until told otherwise.
+
+        Returns
+        -------
+        ndarray of int32
+            Their rows here.
+        """
+        known = self._index.rows(columns.sites["number"])
+        fresh = np.flatnonzero(known == ABSENT)
         if fresh.size < len(columns):
             columns = columns.take(fresh)
         sites, partners = columns.sites, columns.partners
@@ -57,15 +65,20 @@ class SitePairs:
         values = {name: sites[name] for name in ("supervoxel", "root", "partners")}
         rows = self._sites.extend(len(columns), values | {"first": first})
         self._index.add(sites["number"], rows)
+        known[fresh] = rows
+        return known
 
     def choose(self, site_id: str, partner_supervoxel: int | None) -> None:
         """Say which partner a site's question is about."""
-        number = np.array([int(site_id, 16)], np.uint64)
-        self.choose_all(number, np.array([partner_supervoxel or 0], np.uint64))
+        rows = self.rows(np.array([int(site_id, 16)], np.uint64))
+        self.choose_all(rows, np.array([partner_supervoxel or 0], np.uint64))
 
-    def choose_all(self, numbers: NDArray[np.uint64], supervoxels: NDArray[np.uint64]) -> None:
+    def rows(self, numbers: NDArray[np.uint64]) -> Rows:
+        """Return the rows of sites; `ABSENT` for unknown ones."""
+        return self._index.rows(numbers)
+
+    def choose_all(self, rows: Rows, supervoxels: NDArray[np.uint64]) -> None:
         """Say which partners sites ask about; what is none of a site's partners is passed over."""
-        rows = self._index.rows(numbers)
         rows, wanted = rows[rows != ABSENT], supervoxels[rows != ABSENT]
         counts, first = self._sites["partners"][rows], self._sites["first"][rows]
         for place in range(int(counts.max(initial=0))):
@@ -83,12 +96,11 @@ class SitePairs:
 
     def pair(self, site_id: str) -> tuple[int, int | None]:
         """Return the roots of a known site and of its partner, None without one."""
-        roots, partners = self.pairs(np.array([int(site_id, 16)], np.uint64))
+        roots, partners = self.pairs(self.rows(np.array([int(site_id, 16)], np.uint64)))
         return int(roots[0]), int(partners[0]) or None
 
-    def pairs(self, numbers: NDArray[np.uint64]) -> tuple[Roots, Roots]:
+    def pairs(self, rows: Rows) -> tuple[Roots, Roots]:
         """Return the roots of known sites and of their partners, 0 without one."""
-        rows = self._index.rows(numbers)
         sites = {name: self._sites[name][rows] for name in _SITES}
         asks = sites["partners"] > 0
         places = (sites["first"] + sites["chosen"])[asks]

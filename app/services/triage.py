@@ -200,8 +200,14 @@ class Triage:
         return Lane.QUICK if lane is Lane.AUTOMATIC and self.view().lock else lane
 
     def is_audited(self, site_id: str) -> bool:
-        """Tell whether the audit has drawn a site of the automatic lane."""
-        place = self._places.get(int(site_id, 16), -1)
+        """Tell whether the audit has drawn a site of the automatic lane.
+
+        A site that was not heard of yet counts as one of the lane.
+        """
+        place = self._places.get(int(site_id, 16))
+        if place is None:
+            seed, share = self._drawn_by
+            return is_drawn(Purpose.AUDIT, seed, site_id, share)
         return self._tally.is_audited(place, self.error_rate)
 
     def view(self, error_rate: float | None = None) -> TriageView:

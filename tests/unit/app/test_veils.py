@@ -27,8 +27,13 @@ class Page:
         self.store = SiteStore(BoxNm((0.0, 0.0, 0.0), (1e5, 1e5, 1e5)), (10.0, 10.0, 10.0))
         self.recoloured: list[str] = []
 
-    def add_columns(self, columns: SiteColumns) -> None:
-        self.store.add_columns(columns)
+    def add_columns(
+        self,
+        columns: SiteColumns,
+        probabilities: NDArray[np.float64],
+        failed: NDArray[np.bool_],
+    ) -> None:
+        self.store.add_columns(columns, probabilities, failed)
 
     def set_scores(
         self,

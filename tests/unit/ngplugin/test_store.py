@@ -191,13 +191,13 @@ def test_what_matters_most_is_put_into_the_coarse_cells() -> None:
     changed = store.arrange()
     best = set((np.argsort(-chances)[:8] + 1).tolist())
     assert set(cell(store, CellKey(0, 0, 0, 0))[1]) == best
-    assert CellKey(0, 0, 0, 0) in changed
+    assert 0 in changed.tolist()
     assert not store.is_disordered
     assert before.encode(before.rows_in_cell(0)) == coarse
     every = range(store.grid.size)
     held = [n for code in every for n in cell(store, store.grid.key(code))[1]]
     assert sorted(held) == list(range(1, 101))
-    assert store.arrange() == set()
+    assert not store.arrange().size
 
 
 def test_only_cells_that_the_page_has_asked_for_are_patched() -> None:
