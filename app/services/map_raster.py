@@ -18,7 +18,9 @@ __all__ = ["PLANES", "MapSites", "SiteMap", "draw_map", "nearest_site"]
 
 PLANES = {"xy": (0, 1), "xz": (0, 2), "yz": (1, 2)}
 """What runs to the right and what runs down."""
-MOST_CELLS = 200
+MOST_CELLS, LEAST_CELLS = 200, 24
+_PER_SITE = 1.2
+"""So many cells along an edge for each root of the number of sites: about one site a cell."""
 _PIECE = 200_000
 
 Counts = NDArray[np.int64]
@@ -94,9 +96,14 @@ class SiteMap:
         return point_nm[right], point_nm[down]
 
 
-def draw_map(sites: MapSites, bounds: BoxNm, plane: str, most: int = MOST_CELLS) -> SiteMap:
-    """Return the map of sites in a plane, with at most so many cells along its longer edge."""
+def draw_map(sites: MapSites, bounds: BoxNm, plane: str, most: int | None = None) -> SiteMap:
+    """Return the map of sites in a plane, with so many cells along its longer edge.
+
+    By default as many as leave about one site to a cell, within reason.
+    """
     axes = PLANES[plane]
+    if most is None:
+        most = min(max(round(_PER_SITE * len(sites) ** 0.5), LEAST_CELLS), MOST_CELLS)
     size = [max(bounds.size[axis], 1.0) for axis in axes]
     low = (bounds.lower[axes[0]], bounds.lower[axes[1]])
     cell = max(size) / most

@@ -21,8 +21,10 @@ from connectome.space import PointNm
 __all__ = ["BirdsEye", "MapCanvas", "cell_words", "map_image"]
 
 _STEPS = 256
+_BAR = 12 * GRID
 _FAINTEST = 0.55
 _VISITED_WEIGHT = 0.85
+_UNJUDGED = 0.5
 _HINT = "A click goes to the nearest site, an open one if there is any. B or Esc closes."
 
 
@@ -37,10 +39,11 @@ def map_image(seen: SiteMap) -> NDArray[np.uint8]:
     """Return a map as pixels, one for each cell, uint8 of shape (down, right, 3).
 
     Open cells have the colour of their most probable site, stronger the more sites there
-    are; what is answered goes over into grey; cells without sites are the ground.
+    are; what nobody has judged steps back, what is answered fades; cells without sites are
+    the ground.
     """
     t = theme()
-    ground, grey = _rgb(t.ground), _rgb(t.faint)
+    ground, grey = _rgb(t.ground), _rgb(t.line)
     best = np.nan_to_num(seen.best, nan=-1.0)
     step = np.where(best < 0, _STEPS, (best * (_STEPS - 1)).round()).astype(np.int64)
     open_ = _scale()[step.clip(0, _STEPS)]
@@ -50,6 +53,7 @@ def map_image(seen: SiteMap) -> NDArray[np.uint8]:
     color = open_ * (1 - share) + grey * share
     most = max(int(seen.total.max(initial=1)), 2)
     weight = _FAINTEST + (1 - _FAINTEST) * np.log1p(seen.total) / np.log1p(most)
+    weight = np.where((best < 0) & (seen.visited < seen.total), _UNJUDGED * weight, weight)
     mixed = ground * (1 - weight[..., None]) + color * weight[..., None]
     return np.where((seen.total > 0)[..., None], mixed, ground).round().astype(np.uint8)
 
@@ -59,7 +63,8 @@ def cell_words(seen: SiteMap, cell: tuple[int, int] | None) -> str:
     if cell is None:
         total, visited = int(seen.total.sum()), int(seen.visited.sum())
         share = f" ({visited / total:.0%})" if total else ""
-        return f"{total:,} sites, {visited:,} answered{share}"
+        wide = seen.shape[1] * seen.cell_nm / 1000
+        return f"{total:,} sites, {visited:,} answered{share} · {wide:,.1f} µm across"
     total, visited, best = (array[cell] for array in (seen.total, seen.visited, seen.best))
     if not total:
         return "no site here"
@@ -68,6 +73,38 @@ def cell_words(seen: SiteMap, cell: tuple[int, int] | None) -> str:
     if best >= 0:
         told += f"; the most probable open one {best:.2f}"
     return told
+
+
+class Legend(QWidget):
+    """What the colours of the map mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFixedHeight(2 * GRID)
+        self._words = ("open: 0", "1", "not judged", "answered")
+        metrics = self.fontMetrics()
+        wide = sum(metrics.horizontalAdvance(word) for word in self._words)
+        self.setFixedWidth(wide + _BAR + 14 * GRID)
+
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, ARG002
+        """Paint the scale between its ends, and a swatch before each other word."""
+        painter = QPainter(self)
+        x = self._word(painter, 0, self._words[0])
+        for step in range(_BAR):
+            painter.fillRect(x + step, GRID // 2, 1, GRID, scale_color(step / (_BAR - 1)))
+        x = self._word(painter, x + _BAR + GRID, self._words[1]) + GRID
+        for word, color in zip(
+            self._words[2:], (scale_color(None).darker(180), QColor(theme().line)), strict=True
+        ):
+            painter.fillRect(x, GRID // 2, GRID, GRID, color)
+            x = self._word(painter, x + GRID + GRID // 2, word) + GRID
+        painter.end()
+
+    def _word(self, painter: QPainter, x: int, word: str) -> int:
+        painter.setPen(QColor(theme().dim))
+        wide = painter.fontMetrics().horizontalAdvance(word)
+        painter.drawText(QRectF(x, 0, wide + 2, 2 * GRID), Qt.AlignmentFlag.AlignVCenter, word)
+        return x + wide + GRID
 
 
 class MapCanvas(QWidget):
@@ -201,7 +238,10 @@ class BirdsEye(Overlay):
         column.setSpacing(GRID)
         column.addLayout(head)
         column.addWidget(self.canvas, 1)
-        column.addWidget(self.words)
+        foot = QHBoxLayout()
+        foot.addWidget(self.words, 1)
+        foot.addWidget(Legend())
+        column.addLayout(foot)
         column.addWidget(label(_HINT, "faint"))
 
     def open(self) -> None:

@@ -50,6 +50,7 @@ QPushButton[quiet="true"] {
 QPushButton[quiet="true"]:hover { background: $raised; color: $text; }
 QPushButton[quiet="true"]:disabled { color: $faint; background: transparent; }
 QPushButton[menu="true"]::menu-indicator { image: none; width: 0; }
+QPushButton:checked { background: $selected; border-color: $faint; color: $text; }
 QPushButton:focus { border-color: $text; }
 QPushButton[primary="true"]:focus { border: 2px solid $faint; }
 QPushButton[primary="true"] {

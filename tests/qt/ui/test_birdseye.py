@@ -28,7 +28,7 @@ def sites(bench: FakeWorkbench) -> MapSites:
 def test_b_opens_and_closes_the_map(window: MainWindow, bench: FakeWorkbench) -> None:
     send(window.queue.table, Qt.Key.Key_B)
     assert window.birdseye.isVisible()
-    assert window.birdseye.words.text() == "5 sites, 2 answered (40%)"
+    assert window.birdseye.words.text() == "5 sites, 2 answered (40%) · 2.0 µm across"
     send(window.queue.table, Qt.Key.Key_F)
     assert bench.answers == []  # nothing is answered behind the map
     send(window.queue.table, Qt.Key.Key_B)
