@@ -565,6 +565,8 @@ class Workbench:
                 self.start_judging()
 
     def _looked(self, reply: Looked) -> None:
+        if reply.lost_graphics and self._workers.renew_judge():
+            return  # A new process is asked for the same pictures.
         self._place.looked(reply)
         self._roots.looked(reply, self.session.catalogue.site(reply.site_id))
         self._follower.show_aside()

@@ -48,6 +48,7 @@ class Workers:
         self._restarted = restarted
         self._gave_up = gave_up
         self._losses = 0
+        self._renewed = False
         self._closed = False
         self._processes = {name: self._new(name) for name in (DETECTOR, JUDGE)}
 
@@ -68,6 +69,18 @@ class Workers:
     def to_judge(self, command: Command) -> None:
         """Send a command to the process that draws and judges."""
         self._processes[JUDGE].send(command)
+
+    def renew_judge(self) -> bool:
+        """Start the process that draws anew, because it lost its graphics; False if it was so.
+
+        A graphics device that is lost never comes back to a process, and twice in one run it
+        is no accident.
+        """
+        if self._renewed:
+            return False
+        self._renewed = True
+        self._processes[JUDGE].kill()
+        return True
 
     def close(self) -> None:
         """End both."""

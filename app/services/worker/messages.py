@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from app.services.worker.language_messages import AskLanguage, LanguageState, UseLanguage, Wake
+from rendering.picture import PictureState
 
 if TYPE_CHECKING:
     from inference.judges.saliency import SeenSaliency
@@ -155,6 +156,12 @@ class Looked:
     pictures: SitePictures | None
     roots: tuple[int, int | None] | None = None
     message: str = ""
+
+    @property
+    def lost_graphics(self) -> bool:
+        """Whether the process that was to draw has lost its graphics device for good."""
+        drawn = () if self.pictures is None else self.pictures.all.values()
+        return any(picture.state is PictureState.DEVICE_LOST for picture in drawn)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,11 @@ class WorkerProcess:
             except (BrokenPipeError, OSError):
                 self._connection = None
 
+    def kill(self) -> None:
+        """End the process at once; it counts as lost."""
+        if self._process is not None:
+            self._process.kill()
+
     def close(self) -> None:
         """Ask the process to end, and end it if it does not."""
         self._closing = True

@@ -12,6 +12,7 @@ from app.services.model import JudgeStatus, Phase
 from app.services.tracker import VEILED, Tracker
 from app.services.worker.messages import Look, Looked
 from proofreading.catalogue import Catalogue
+from rendering.picture import Picture, PictureState
 from rendering.pictures import SitePictures
 from tests.unit.app.test_deciding import NOW, _site, _verdict
 
@@ -120,3 +121,11 @@ def test_veiled_nothing_a_model_said_is_told(tracker: Tracker) -> None:
     verdict = tracker.verdict()
     assert verdict is not None
     assert verdict.probability == 0.93
+
+
+def test_a_reply_tells_when_the_graphics_were_lost() -> None:
+    lost = Picture(None, "front", 1.0, PictureState.DEVICE_LOST, "gone")
+    assert Looked("s", 0, 1, SitePictures({"front": lost}, {})).lost_graphics
+    absent = Picture(None, "front", 1.0, PictureState.NO_GRAPHICS, "none")
+    assert not Looked("s", 0, 1, SitePictures({"front": absent}, {})).lost_graphics
+    assert not Looked("s", 0, 1, None).lost_graphics

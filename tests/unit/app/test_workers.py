@@ -81,6 +81,15 @@ def test_a_killed_worker_comes_back_and_works_until_it_is_lost_too_often(owner: 
     owner.until(lambda: owner.events[-1] == "gave up")
 
 
+def test_what_lost_its_graphics_is_started_anew_once(owner: Owner) -> None:
+    detector, judge = owner.workers.pids
+    assert owner.workers.renew_judge()
+    owner.until(lambda: owner.events == ["restarted"])
+    assert owner.workers.pids[0] == detector
+    assert owner.workers.pids[1] != judge
+    assert not owner.workers.renew_judge()
+
+
 def test_closing_ends_both_processes(owner: Owner) -> None:
     pids = owner.workers.pids
     owner.workers.close()
