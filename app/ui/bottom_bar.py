@@ -101,7 +101,7 @@ class BottomBar(QFrame):
         self._offer_reasons(skip)
         self.show_keys(Preferences())
         self.last = label("", "dim")
-        self.last.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.last.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.job = JobLine(cancel)
         self.more = button("More", lambda: None, kind="quiet")
         self.more.setMenu(more)
@@ -111,7 +111,7 @@ class BottomBar(QFrame):
         for key in self.keys.values():
             line.addWidget(key)
         line.addSpacing(GRID)
-        line.addWidget(self.last, 1)
+        line.addWidget(self.last, 1, Qt.AlignmentFlag.AlignVCenter)
         line.addWidget(self.job)
         line.addWidget(self.more)
         line.addWidget(button("Export…", export))
@@ -150,9 +150,9 @@ class BottomBar(QFrame):
             key = self.keys[doubt.answer.value].key
             text = f"The judge says {doubt.probability:.2f}. Press {key} again to keep it."
             tip = "Asked once for a site; Settings turns it off."
+        set_tone(self.last, "ask" if doubt is not None else "dim")
         self.last.setText(text)
         self.last.setToolTip(tip)
-        set_tone(self.last, "ask" if doubt is not None else "dim")
 
     def _show_jobs(self, snapshot: Snapshot) -> None:
         active = [job for job in snapshot.jobs if job.phase in (Phase.LOADING, Phase.PARTIAL)]

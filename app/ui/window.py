@@ -29,7 +29,7 @@ from app.ui.quality_dialogs import DashboardDialog, RiskDialog
 from app.ui.queue_dock import QueueDock
 from app.ui.settings_dialog import SettingsDialog
 from app.ui.split_card import SplitCard
-from app.ui.theme import DARK, LIGHT, apply_theme, theme
+from app.ui.theme import DARK, GRID, LIGHT, apply_theme, theme
 from app.ui.through_menus import ThroughMenus
 from app.ui.toasts import Toasts
 from app.ui.top_bar import TopBar
@@ -41,13 +41,26 @@ from connectome.space import PointNm
 from proofreading.files import storage_errors
 from proofreading.triage import Lane
 
-__all__ = ["MainWindow"]
+__all__ = ["MainWindow", "verdict_width"]
 
 _QUEUE_MS = 50
 _REST_MS = 16
 _ROOMY = 1440
 _VERDICT_SHARE = 0.29
+_VERDICT_MOST = 0.4
 _VERDICT_LEAST = 440
+_BESIDE_PICTURES = 360
+"""Pixels of a window's height in which there are no pictures."""
+
+
+def verdict_width(width: int, height: int) -> int:
+    """Return how wide the verdict is in a window: on a large screen pictures grow first.
+
+    Two columns of three squares fill the height, as far as they leave room for the tissue.
+    """
+    filling = round(2 / 3 * (height - _BESIDE_PICTURES)) + 4 * GRID
+    wanted = max(_VERDICT_LEAST, round(width * _VERDICT_SHARE), filling)
+    return min(wanted, max(_VERDICT_LEAST, round(width * _VERDICT_MOST)))
 
 
 class MainWindow(QMainWindow):
@@ -86,6 +99,7 @@ class MainWindow(QMainWindow):
         self.dispatcher = dispatcher or Dispatcher(self)
         self._layouts = layouts or LayoutStore()
         self._closed = False
+        self._given_width = -1
         self._notices: tuple[Notice, ...] = ()
         self.commands = Commands(workbench, self)
         self.export_dialog: ExportDialog | None = None
@@ -431,11 +445,17 @@ class MainWindow(QMainWindow):
         QTimer.singleShot(0, self._size_docks)
 
     def _size_docks(self) -> None:
-        widths = [
-            self.queue.minimumWidth(),
-            max(_VERDICT_LEAST, round(self.width() * _VERDICT_SHARE)),
-        ]
+        widths = [self.queue.minimumWidth(), verdict_width(self.width(), self.height())]
         self.resizeDocks([self.queue_dock, self.verdict_dock], widths, Qt.Orientation.Horizontal)
+        QTimer.singleShot(0, self._note_width)
+
+    def _note_width(self) -> None:
+        self._given_width = self.verdict_dock.width()
+
+    def _grow_pictures(self) -> None:
+        """Give pictures their share of another window, unless the person gave them another."""
+        if self._given_width == self.verdict_dock.width() and not self._closed:
+            self._size_docks()
 
     def _fold_by_width(self) -> None:
         chosen = self._layouts.fold_choice
@@ -451,6 +471,7 @@ class MainWindow(QMainWindow):
         """Fold the queue where there is little room."""
         super().resizeEvent(a0)
         self._fold_by_width()
+        QTimer.singleShot(0, self._grow_pictures)
 
     def load(self) -> None:
         """Load the viewer's page and give it the focus: no key is meant for the filter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
 from PyQt6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
@@ -11,7 +12,7 @@ from app.services.second_look import Doubt
 from app.services.through import LANE_WORDS, QueueOrder, Through
 from app.ui.queue_dock import count_text
 from app.ui.through_menus import FilterMenu, with_word
-from app.ui.window import MainWindow
+from app.ui.window import MainWindow, verdict_width
 from proofreading.decisions import Answer
 from proofreading.triage import Lane
 from tests.qt.ui.fakes import FakeWorkbench
@@ -104,3 +105,18 @@ def test_asking_twice_is_turned_off_in_the_settings(
     window._keep(window.preferences.changed(second_look=False))
     assert not bench.asks_twice
     assert not preferences.read().second_look
+
+
+def test_pictures_grow_first_on_a_large_screen(window: MainWindow, qtbot: QtBot) -> None:
+    assert verdict_width(1280, 720) == 440
+    assert verdict_width(1600, 1000) == 464
+    assert verdict_width(3840, 2160) > 1200
+    before = window.verdict_dock.width()
+    window.resize(2560, 1440)
+    qtbot.waitUntil(lambda: window.verdict_dock.width() > before + 200)
+    window.resizeDocks([window.verdict_dock], [500], Qt.Orientation.Horizontal)
+    qtbot.waitUntil(lambda: window.verdict_dock.width() < 600)
+    chosen = window.verdict_dock.width()
+    window.resize(2500, 1400)
+    qtbot.waitUntil(lambda: window.web.width() < 2560)
+    assert window.verdict_dock.width() == chosen, "what the person chose stays"
