@@ -20,8 +20,8 @@ from proofreading.site_columns import SiteColumns
 __all__ = ["CatalogueFollower", "SiteView"]
 
 _LEAST, _MOST = 1_000, 50_000
-_TURN_S = 0.03
-"""How long taking in one page may hold the window up."""
+_TURN_S, _FIRST_TURN_S = 0.03, 0.2
+"""How long taking in one page may hold the window up: now, and before there is all to see."""
 
 
 class SiteView(Protocol):
@@ -80,7 +80,8 @@ class CatalogueFollower:
         self._view = view
         self._pairs = pairs
         self._token = START
-        self._page = 2 * _LEAST
+        self._page = 10 * _LEAST
+        self._turn_s = _FIRST_TURN_S
         self._decided: tuple[int, NDArray[np.uint64]] = (-1, np.empty(0, np.uint64))
         view.veil(veils)
 
@@ -94,10 +95,16 @@ class CatalogueFollower:
         if news.changed.size:
             self._score(news.changed)
         self.show_aside()
-        if news:
-            factor = _TURN_S / max(time.perf_counter() - began, 1e-6)
-            self._page = int(np.clip(self._page * np.clip(factor, 0.5, 2), _LEAST, _MOST))
+        self._pace(time.perf_counter() - began, more=bool(news))
         return bool(news)
+
+    def _pace(self, took: float, *, more: bool) -> None:
+        """Choose how much to take in next time, so that it takes as long as it may."""
+        if more:
+            factor = float(np.clip(self._turn_s / max(took, 1e-6), 0.5, 2.0))
+            self._page = int(np.clip(self._page * factor, _LEAST, _MOST))
+        elif self._turn_s != _TURN_S:
+            self._turn_s, self._page = _TURN_S, 2 * _LEAST
 
     def show_aside(self) -> None:
         """Tell the viewer which sites have become, or are no longer, a question of their own."""

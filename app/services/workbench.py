@@ -188,7 +188,6 @@ class Workbench:
         self._workers.start()
         self._language.begin()
         self.follow()
-        self._place.go_back()
         self._desk.recover(self._export_changed)
         if self._scan is not None:
             # Sites and verdicts come from there.
@@ -600,7 +599,8 @@ class Workbench:
             return
         self._place.tracker.heard()
         # First what can be listed; what triage has not heard of stays hidden where it might be.
-        more = self._follower.follow() or self.quality.follow()
+        listing = self._follower.follow()
+        more = listing or self.quality.follow()
         self.quality.tell(self.queue)
         if more:
             self.follow_soon()
@@ -611,7 +611,8 @@ class Workbench:
                 # Others may have edited since the sites were found: the first time all are asked.
                 self._checked_roots = True
                 self._roots.check_all()
-        if self._place.site is None:
+        if self._place.site is None and not listing:
+            # Not before all are listed: where the person was may come with the last page.
             self._place.go_back()
         self._changed()
 

@@ -28,6 +28,7 @@ class Column(IntEnum):
 
 _HEADINGS = {Column.CHANCE: "chance", Column.A: "A", Column.B: "B", Column.ANSWER: "answer"}
 _NO_PARENT = QModelIndex()
+_KEPT = 256
 
 
 class QueueModel(QAbstractTableModel):
@@ -40,6 +41,7 @@ class QueueModel(QAbstractTableModel):
     def __init__(self, queue: QueuePort, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._queue = queue
+        self._painted: dict[int, QueueRow] = {}
         self._count = len(queue)
 
     def rowCount(self, parent: QModelIndex = _NO_PARENT) -> int:  # noqa: N802
@@ -52,7 +54,15 @@ class QueueModel(QAbstractTableModel):
 
     def row_at(self, index: int) -> QueueRow | None:
         """Return a row, or None if the queue has just become shorter."""
-        return self._queue.row(index) if 0 <= index < len(self._queue) else None
+        if not 0 <= index < len(self._queue):
+            return None
+        # Painting a row asks for it once for each column and role.
+        row = self._painted.get(index)
+        if row is None:
+            if len(self._painted) >= _KEPT:
+                self._painted.clear()
+            row = self._painted[index] = self._queue.row(index)
+        return row
 
     def data(self, index: QModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Return a cell's text, its row, or a description for screen readers."""
@@ -77,6 +87,7 @@ class QueueModel(QAbstractTableModel):
 
     def refresh(self) -> None:
         """Take over the queue as it is now; costs nothing per row."""
+        self._painted.clear()
         count = len(self._queue)
         if count > self._count:
             self.beginInsertRows(_NO_PARENT, self._count, count - 1)
