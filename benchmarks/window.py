@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks.measured import Measured
-from benchmarks.window_decisions import KEYS, Wait, answer, until_shown
+from benchmarks.window_decisions import Wait, answer, until_shown
 from benchmarks.window_session import judged_session
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _decisions(driver: Driver, pauses: Pauses) -> Iterator[Measured]:
         driver.rest(THINKING_S)
         if number == WARM:
             pauses.clear()
-        waits.append(answer(driver, KEYS[number % len(KEYS)]))
+        waits.append(answer(driver))
     waits = waits[WARM:]
     shown = [wait.shown for wait in waits]
     yield from _quantiles(

@@ -17,8 +17,6 @@ __all__ = ["Wait", "answer", "until_shown"]
 
 PATIENCE_S = 30.0
 STEP_MS = 2
-KEYS = "DFDSDFDD"
-"""Mostly rejected, sometimes accepted, as on a real list."""
 
 _PAGE = """(() => {
   const viewer = window.viewer;
@@ -49,8 +47,10 @@ class Wait:
         return max(self.docks, self.page)
 
 
-def answer(driver: Driver, key: str) -> Wait:
-    """Press an answer key and wait until the next site is shown with everything.
+def answer(driver: Driver) -> Wait:
+    """Answer as the judge does, and wait until the next site is shown with everything.
+
+    Against a sure judge the window would ask back, which is no part of what is measured.
 
     Raises
     ------
@@ -61,7 +61,7 @@ def answer(driver: Driver, key: str) -> Wait:
     assert current is not None
     with _committing(driver) as committed:
         began = time.perf_counter()
-        driver.tap(key)
+        driver.tap(_key(current))
         handled = time.perf_counter()
     docks, page = until_shown(driver, other_than=current.site.id)
     return Wait(committed[0] - began, handled - began, docks - began, page - began)
@@ -89,6 +89,12 @@ def until_shown(driver: Driver, *, other_than: str = "") -> tuple[float, float]:
         msg = f"{error}: shown so far in {sorted(at) or 'nothing'}, {found}"
         raise TimeoutError(msg) from error
     return at["docks"], at["page"]
+
+
+def _key(current: Current) -> str:
+    if current.verdict is None:
+        return "S"
+    return "F" if current.verdict.probability >= 0.5 else "D"
 
 
 @contextmanager

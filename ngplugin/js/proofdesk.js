@@ -310,6 +310,18 @@
     const style = document.createElement("style");
     style.textContent = config.style;
     document.head.append(style);
+    hush();
+  }
+
+  // A graphene layer says how many segments every change of site hides: nobody asked.
+  const NOISE = /^(Hid|Selected) (all )?\d+ segments?\.$/;
+
+  function hush() {
+    new MutationObserver(() => {
+      for (const line of document.querySelectorAll("#neuroglancer-status-container li")) {
+        if (NOISE.test(line.textContent.trim())) line.style.display = "none";
+      }
+    }).observe(document.body, { childList: true, subtree: true });
   }
 
   // ---- start -------------------------------------------------------------------

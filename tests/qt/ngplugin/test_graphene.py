@@ -153,6 +153,19 @@ def test_slices_are_coloured_by_root_and_surfaces_are_drawn(
     assert any("/mesh/" in url and url.count("-") >= 3 for url in asked)
 
 
+def test_what_a_change_of_site_hides_is_not_counted_aloud(
+    page: Page, datastack: OfflineDatastack, halves: NDArray[np.uint64]
+) -> None:
+    roots = [int(root) for root in datastack.graph.roots(halves)]
+    shown = f"[...{GROUP}.displayState.segmentationGroupState.value.visibleSegments].length"
+    page.viewer.show_pair(*roots)
+    page.until(lambda: page.evaluate(shown) == 2, "both segments")
+    page.viewer.show_pair(roots[0], None)
+    lines = "[...document.querySelectorAll('#neuroglancer-status-container li')]"
+    hid = f"{lines}.filter((l) => l.textContent.startsWith('Hid')).map((l) => l.offsetHeight)"
+    page.until(lambda: page.evaluate(f"JSON.stringify({hid})") == "[0]", "a line out of sight")
+
+
 def test_its_merge_and_multicut_tools_edit_the_graph(
     page: Page, token: Token, datastack: OfflineDatastack, halves: NDArray[np.uint64]
 ) -> None:
