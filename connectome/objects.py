@@ -7,8 +7,9 @@ from typing import Protocol, runtime_checkable
 
 from connectome.annotations import Annotations
 from connectome.errors import AuthError, DatastackError, NotFoundError, ServiceError
+from connectome.graph import SplitRequest
 
-__all__ = ["FACES", "SOMA_RADIUS_NM", "Facts", "KnowsObjects", "SomaTable"]
+__all__ = ["FACES", "SOMA_RADIUS_NM", "Facts", "KnowsObjects", "MeasuresCuts", "SomaTable"]
 
 FACES = (("x-", "y-", "z-"), ("x+", "y+", "z+"))
 """The lower and the upper faces of a volume, along x, y and z."""
@@ -33,6 +34,18 @@ class Facts(Protocol):
 
     def faces(self, root: int) -> frozenset[str] | None:
         """Return the faces of the volume that an object touches, such as ``x-`` and ``z+``."""
+        ...
+
+
+@runtime_checkable
+class MeasuresCuts(Protocol):
+    """Facts that can tell how large the sides of a cut would be."""
+
+    def cut_voxels(self, request: SplitRequest) -> tuple[int, int] | None:
+        """Return the voxels of the whole sides of sources and sinks, None if it is not known.
+
+        Where the object holds together elsewhere, the first is all of it and the second 0.
+        """
         ...
 
 

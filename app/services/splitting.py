@@ -124,9 +124,18 @@ class Splitting:
         if draft is None or self._site is None:
             return None
         phase, text, remedy = draft.state(asking=self._asking)
-        shown = draft.preview.shown if draft.preview is not None else None
-        volumes = None if shown is None else shown.volumes_nm3
-        return CutView(self._site.id, tuple(draft.points), phase, text, remedy, volumes)
+        found = draft.preview
+        whole = found.whole_nm3 if found is not None else None
+        near = found.shown.volumes_nm3 if found is not None and found.shown is not None else None
+        return CutView(
+            self._site.id,
+            tuple(draft.points),
+            phase,
+            text,
+            remedy,
+            whole or near,
+            whole=whole is not None,
+        )
 
     # ---- what the person does ----------------------------------------------------------
 

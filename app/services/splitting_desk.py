@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.services.facts import facts_of
 from app.services.one_thread import OneThread
 from app.services.splitting_picture import CutPicture, cut_picture
 from app.services.workers import Post
@@ -24,6 +25,7 @@ from connectome.errors import (
     ProofdeskError,
 )
 from connectome.graph import GraphPoint, SplitPreview, SplitRequest
+from connectome.objects import MeasuresCuts
 from connectome.space import BoxNm, PointNm
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Previewed:
         Whether the cut would take the points apart.
     shown : CutPicture or None
         What to show of it; None where only the picture could not be made.
+    whole_nm3 : tuple of float or None
+        The volumes of the two sides as far as they reach, where the datastack knows.
     trouble, remedy : str
         What is wrong, as one sentence each.
     stale : bool
@@ -66,6 +70,7 @@ class Previewed:
 
     legal: bool
     shown: CutPicture | None = None
+    whole_nm3: tuple[float, float] | None = None
     trouble: str = ""
     remedy: str = ""
     stale: bool = False
@@ -137,12 +142,21 @@ class CutDesk:
 
     def _drawn(self, root: int, request: SplitRequest, preview: SplitPreview) -> Previewed:
         points = [point.position_nm for point in (*request.sources, *request.sinks)]
+        whole = self._measured(request)
         try:
-            return Previewed(legal=True, shown=cut_picture(self._datastack, root, points, preview))
+            shown = cut_picture(self._datastack, root, points, preview)
         except ProofdeskError as error:
-            return Previewed(
-                legal=True, trouble=f"The cut is possible, but not drawn: {error.message}"
-            )
+            text = f"The cut is possible, but not drawn: {error.message}"
+            return Previewed(legal=True, whole_nm3=whole, trouble=text)
+        return Previewed(legal=True, shown=shown, whole_nm3=whole)
+
+    def _measured(self, request: SplitRequest) -> tuple[float, float] | None:
+        facts = facts_of(self._datastack)
+        voxels = facts.cut_voxels(request) if isinstance(facts, MeasuresCuts) else None
+        if voxels is None:
+            return None
+        voxel_nm3 = float(np.prod(self._datastack.segmentation.scales[0].voxel_nm))
+        return voxels[0] * voxel_nm3, voxels[1] * voxel_nm3
 
 
 _HOLDS = "This cut would not separate the points: the object still holds together."

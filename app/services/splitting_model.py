@@ -68,7 +68,9 @@ class CutView:
     text, remedy : str
         What to do now, or what is wrong.
     volumes_nm3 : tuple of float or None
-        Of the two sides near the points, once previewed.
+        Of the two sides, once previewed.
+    whole : bool
+        Whether these are the whole sides, or only what lies near the points.
     """
 
     site_id: str
@@ -77,6 +79,7 @@ class CutView:
     text: str
     remedy: str = ""
     volumes_nm3: tuple[float, float] | None = None
+    whole: bool = False
 
     def on(self, side: CutSide) -> tuple[CutPoint, ...]:
         """Return the points of a side."""

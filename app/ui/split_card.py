@@ -145,7 +145,7 @@ class SplitCard(QFrame):
         self.text.setText(view.text)
         _set(self.remedy, view.remedy)
         volumes = view.volumes_nm3
-        told = "" if volumes is None else _numbers(*volumes)
+        told = "" if volumes is None else _numbers(*volumes, whole=view.whole)
         _set(self.numbers, told)
 
     def _place(self) -> None:
@@ -162,5 +162,8 @@ def _set(made: QLabel, text: str) -> None:
     shown(made, when=bool(text))
 
 
-def _numbers(one: float, two: float) -> str:
-    return f"Near the points: A {volume_words(one)}, B {volume_words(two)}"
+def _numbers(one: float, two: float, *, whole: bool) -> str:
+    if whole and not two:
+        return f"Elsewhere the object still holds together: {volume_words(one)}"
+    where = "The cut leaves" if whole else "Near the points:"
+    return f"{where} A {volume_words(one)}, B {volume_words(two)}"

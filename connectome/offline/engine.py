@@ -209,6 +209,18 @@ class GraphEngine(GraphReader):
         """
         return splitting.parts_after(self.state, self._cut(sources, sinks))
 
+    def measure_split(
+        self, sources: Sequence[GraphPoint], sinks: Sequence[GraphPoint]
+    ) -> tuple[int, int]:
+        """Return how many voxels of the whole object each side of a split would have; a read.
+
+        Raises
+        ------
+        GraphRefusalError
+            As `preview_split`.
+        """
+        return splitting.voxels_after(self.state, self._cut(sources, sinks))
+
     def undo(self, operation_id: int, user: str) -> OperationResult:
         """Take an edit back; new ids are made. Undoing an undo does the edit again.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.graph import Ids
+from connectome.graph import Ids, SplitRequest
 from connectome.objects import FACES, SOMA_RADIUS_NM, SomaTable
 from connectome.offline.engine import GraphEngine, GraphRefusalError
 from connectome.offline.ids import layer_of
@@ -80,6 +80,13 @@ class OfflineFacts:
         if root not in self._faces:
             self._faces[root] = self._touched(nodes)
         return self._faces[root]
+
+    def cut_voxels(self, request: SplitRequest) -> tuple[int, int] | None:
+        """Return how many voxels each side of a cut would have, None if it is refused."""
+        try:
+            return self._engine.measure_split(request.sources, request.sinks)
+        except GraphRefusalError:
+            return None
 
     def close(self) -> None:
         """Close the file of attributes."""

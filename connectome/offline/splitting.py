@@ -19,11 +19,12 @@ from connectome.offline.multicut import (
     multicut,
     split_components,
 )
-from connectome.offline.reading import ancestors
+from connectome.offline.reading import ancestors, descendants
 from connectome.offline.refusal import GraphRefusalError
+from connectome.offline.rewiring import components
 from connectome.offline.state import GraphState
 
-__all__ = ["Cut", "edges_of", "listed_rows", "minimum_cut", "parts_after"]
+__all__ = ["Cut", "edges_of", "listed_rows", "minimum_cut", "parts_after", "voxels_after"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,6 +92,37 @@ def parts_after(state: GraphState, cut: Cut) -> tuple[list[Ids], bool]:
     rows, pairs = _local_edges(state, cut)
     with _refusals():
         return split_components(pairs, state.edge_affinities(rows), cut.sources, cut.sinks)
+
+
+def voxels_after(state: GraphState, cut: Cut) -> tuple[int, int]:
+    """Return how many voxels of the whole object each side of a cut would have.
+
+    Where the object holds together elsewhere, the first is all of it and the second 0.
+
+    Raises
+    ------
+    GraphRefusalError
+        As `minimum_cut`.
+    """
+    removed = minimum_cut(state, cut)
+    root = _common_root(state, np.concatenate([cut.sources, cut.sinks]))
+    leaves = np.sort(descendants(state, int(root), 1))
+    chunks = np.unique(state.base.layout.chunk_of(leaves, 1), axis=0)
+    rows = np.concatenate([state.base.rows_from_chunks(chunks), state.fake_rows])
+    rows = np.setdiff1d(rows[state.edge_active[rows]], removed)
+    pairs = edges_of(state, rows)
+    inside = np.isin(pairs, leaves).all(axis=1)
+    a, b = np.searchsorted(leaves, pairs[inside]).T
+    sizes = state.base.sv_sizes[state.base.positions(leaves)]
+    part = np.zeros(len(leaves), np.int64)
+    for number, members in enumerate(components(len(leaves), a, b)):
+        part[members] = number
+    one, other = (
+        np.isin(part, part[np.searchsorted(leaves, side)]) for side in (cut.sources, cut.sinks)
+    )
+    if (one & other).any():
+        return int(sizes[one | other].sum()), 0
+    return int(sizes[one].sum()), int(sizes[other].sum())
 
 
 def listed_rows(state: GraphState, sources: Ids, sinks: Ids) -> Rows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PyQt6.QtCore import Qt
 from pytestqt.qtbot import QtBot
@@ -88,6 +90,14 @@ def test_escape_leaves_the_cut(window: MainWindow, bench: FakeWorkbench, qtbot: 
     assert bench.calls[-1] == "leave the cut"
     send(window.queue.table, Qt.Key.Key_Escape)
     assert bench.calls.count("leave the cut") == 1
+
+
+def test_the_sides_in_words(window: MainWindow, bench: FakeWorkbench, qtbot: QtBot) -> None:
+    _show(window, bench, qtbot, replace(READY, whole=True))
+    assert window.split_card.numbers.text() == "The cut leaves A 2.50 µm³, B 0.0040 µm³"
+    _show(window, bench, qtbot, None)
+    _show(window, bench, qtbot, replace(READY, whole=True, volumes_nm3=(2.5e9, 0.0)))
+    assert "still holds together" in window.split_card.numbers.text()
 
 
 def test_volumes_in_words() -> None:

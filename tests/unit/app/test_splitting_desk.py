@@ -113,11 +113,20 @@ def test_a_preview_colours_voxels_and_surface_of_both_sides(
         assert picture.labels[z, y, x] == side
     counts = np.bincount(picture.labels.ravel(), minlength=3)[1:]
     assert found.shown.volumes_nm3 == tuple(counts * np.prod(VOXEL_NM))
+    # Half a tube: what the sides have together is all of it.
+    assert found.whole_nm3 is not None
+    assert found.whole_nm3[0] + found.whole_nm3[1] == _voxels(datastack, root)
     one, two = picture.surfaces
     # The tube runs along x: each side's surface is on its side of the cut.
     assert len(one.faces) > 0
     assert one.vertices_nm[:, 0].mean() < two.vertices_nm[:, 0].mean()
     assert one.faces.max() < len(one.vertices_nm)
+
+
+def _voxels(datastack: OfflineDatastack, root: int) -> float:
+    voxels = datastack.facts.voxels(root)
+    assert voxels is not None
+    return float(voxels * np.prod(VOXEL_NM))
 
 
 def test_what_the_graph_refuses_is_a_sentence_with_a_remedy(
