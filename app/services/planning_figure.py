@@ -33,7 +33,7 @@ def write_figure(path: Path, counts: EditCounts, model: CostModel, objects: int)
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(
-            "The package matplotlib is not installed.", "Install Proofdesk with the extra `train`."
+            "The package matplotlib is not installed.", "Install Proofdesk with the extra `gui`."
         ) from error
     figure = Figure(figsize=(10, 7), layout="constrained")
     FigureCanvasAgg(figure)

@@ -140,8 +140,16 @@ class Quality(Closing):
         """Return what the dashboard shows."""
         return self._dashboard.view()
 
-    def save_report(self, name: str, datastack: str, out: Path) -> list[Path]:
-        """Write the report of now as HTML and PNG and return the files."""
-        from app.services.report_page import write_pages
+    def report(self, name: str, datastack: str) -> Callable[[Path], list[Path]]:
+        """Return what writes the report of now as HTML and PNG, and returns the files.
 
-        return write_pages(self.figures(), name, datastack, out)
+        Drawing takes seconds; any thread may do it.
+        """
+        view = self.figures()
+
+        def write(out: Path) -> list[Path]:
+            from app.services.report_page import write_pages
+
+            return write_pages(view, name, datastack, out)
+
+        return write

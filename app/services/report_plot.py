@@ -70,7 +70,7 @@ def _saved(view: DashboardView, kind: str) -> bytes:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(
-            "The package matplotlib is not installed.", "Install Proofdesk with the extra `train`."
+            "The package matplotlib is not installed.", "Install Proofdesk with the extra `gui`."
         ) from error
     with rc_context(_STYLE):
         figure = Figure(figsize=(11, 6.4), layout="constrained")

@@ -47,7 +47,7 @@ def write_plot(out: Path, curves: Mapping[Order, NDArray[np.float64]], perfect: 
         from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(
-            "The package matplotlib is not installed.", "Install Proofdesk with the extra `train`."
+            "The package matplotlib is not installed.", "Install Proofdesk with the extra `gui`."
         ) from error
     figure = Figure(figsize=(8.4, 4.4), layout="constrained")
     FigureCanvasAgg(figure)

@@ -117,8 +117,8 @@ class QualityPort(Protocol):
         """Return what the dashboard shows."""
         ...
 
-    def save_report(self, name: str, datastack: str, out: Path) -> list[Path]:
-        """Write the report of now as HTML and PNG and return the files."""
+    def report(self, name: str, datastack: str) -> Callable[[Path], list[Path]]:
+        """Return what writes the report of now; any thread may call it, and it takes seconds."""
         ...
 
 

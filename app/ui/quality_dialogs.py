@@ -5,17 +5,18 @@ Both read thousands of answers, so they are asked when they open and at rest, ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
 from pathlib import Path
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtWidgets import QDialog, QFileDialog, QVBoxLayout, QWidget
 
 from app.ui.dashboard import DashboardPanel
-from app.ui.ports import QualityPort
+from app.ui.ports import Post, QualityPort
 from app.ui.risk_dial import RiskDial
 from app.ui.theme import GRID
-from app.ui.widgets import label
+from app.ui.widgets import label, set_tone
+from connectome.errors import ProofdeskError
 
 __all__ = ["DashboardDialog", "RiskDialog"]
 
@@ -63,22 +64,24 @@ class DashboardDialog(_Beside):
     ----------
     names : tuple of str
         Of the session and its datastack, for the report.
-    guard : callable
-        Does something and tells what goes wrong with its remedy.
+    post : callable
+        Brings a callable to this thread, from any.
     """
 
     def __init__(
         self,
         quality: QualityPort,
         names: tuple[str, str],
-        guard: Callable[[Callable[[], object]], None],
+        post: Post,
         parent: QWidget,
     ) -> None:
         self.panel = DashboardPanel(self._ask_where)
         super().__init__("How it goes", self.panel, parent)
         self._quality = quality
         self._names = names
-        self._guard = guard
+        self._post = post
+        self._open = True
+        self.finished.connect(self._left)
         self.saved = label("", "dim")
         self.column.addWidget(self.saved)
         self.resize(120 * GRID, 90 * GRID)
@@ -91,10 +94,31 @@ class DashboardDialog(_Beside):
     def _ask_where(self) -> None:
         chosen = QFileDialog.getExistingDirectory(self, "Save the report in a folder")
         if chosen:
-            self._guard(lambda: self.save(Path(chosen)))
+            self.save(Path(chosen))
 
     def save(self, folder: Path) -> None:
-        """Write the report of now into a folder."""
-        files = self._quality.save_report(*self._names, folder)
-        names = ", ".join(file.name for file in files)
-        self.saved.setText(f"Saved {names} in {folder}.")
+        """Write the report of now into a folder, on a thread: drawing it takes seconds."""
+        write = self._quality.report(*self._names)
+        self.panel.save_button.setEnabled(False)
+        self._say("Saving the report…", "dim")
+
+        def work() -> None:
+            try:
+                files = write(folder)
+            except ProofdeskError as error:
+                text, tone = f"{error.message} {error.hint}".strip(), "error"
+            else:
+                names = ", ".join(file.name for file in files)
+                text, tone = f"Saved {names} in {folder}.", "dim"
+            self._post(lambda: self._say(text, tone))
+
+        threading.Thread(target=work, daemon=True, name="report").start()
+
+    def _say(self, text: str, tone: str) -> None:
+        if self._open:
+            set_tone(self.saved, tone)
+            self.saved.setText(text)
+            self.panel.save_button.setEnabled(text.startswith("Saved") or tone == "error")
+
+    def _left(self) -> None:
+        self._open = False

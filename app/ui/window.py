@@ -379,7 +379,7 @@ class MainWindow(QMainWindow):
         """Open how the session goes."""
         snapshot = self.workbench.snapshot()
         names = (snapshot.session_name, snapshot.datastack_name)
-        DashboardDialog(self.workbench.quality, names, self.commands.guard, self).show()
+        DashboardDialog(self.workbench.quality, names, self.dispatcher.post, self).show()
 
     def open_log(self) -> None:
         """Show what was logged in this run."""

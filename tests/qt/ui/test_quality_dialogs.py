@@ -43,7 +43,7 @@ def test_the_dial_opens_at_the_session_s_error_and_sets_it(
 
 
 def test_the_dashboard_opens_and_saves_its_report(
-    window: MainWindow, measured: Quality, tmp_path: Path
+    window: MainWindow, measured: Quality, tmp_path: Path, qtbot: QtBot
 ) -> None:
     assert measured.figures().made.answers
     window.commands.guard(window.open_dashboard)
@@ -51,8 +51,14 @@ def test_the_dashboard_opens_and_saves_its_report(
     assert dialog is not None
     assert dialog.panel.tiles["answered"].text == "420"
     dialog.save(tmp_path / "report")
+    assert dialog.saved.text() == "Saving the report…"
+    assert not dialog.panel.save_button.isEnabled()
+    qtbot.waitUntil(lambda: "Saved" in dialog.saved.text(), timeout=20_000)
     assert {path.suffix for path in (tmp_path / "report").iterdir()} == {".html", ".png"}
-    assert "Saved" in dialog.saved.text()
+    assert dialog.panel.save_button.isEnabled()
+    (tmp_path / "no folder").touch()
+    dialog.save(tmp_path / "no folder" / "report")
+    qtbot.waitUntil(lambda: dialog.saved.property("tone") == "error", timeout=20_000)
     dialog.close()
 
 
