@@ -46,6 +46,8 @@ __all__ = ["Learner", "versions_of"]
 SCALED_ON = 512
 """Candidates on which the scale of the features is measured."""
 BATCH = 32
+FEW = 4
+"""Pairs measured in a step: the pictures of the next site may be waiting for its end."""
 
 
 def versions_of(session: Session) -> Versions:
@@ -140,7 +142,7 @@ class Learner(Closing):
         waiting = self._said.waiting_for(adaptive_id(number))
         for begin in range(0, len(waiting), BATCH):
             keys = waiting[begin : begin + BATCH]
-            self._measure(keys)
+            yield from self._measured(keys)
             self._write(version, [key for key in keys if self._has_numbers(key)])
             yield
 
@@ -184,8 +186,8 @@ class Learner(Closing):
         return AdaptiveJudge(base, scaling, settings=settings, versions=self._versions)
 
     def _measured(self, keys: Sequence[PairKey]) -> Iterator[None]:
-        for begin in range(0, len(keys), BATCH):
-            if self._measure(keys[begin : begin + BATCH]):
+        for begin in range(0, len(keys), FEW):
+            if self._measure(keys[begin : begin + FEW]):
                 yield
 
     def _measure(self, keys: Iterable[PairKey]) -> bool:
