@@ -16,6 +16,7 @@ __all__ = [
     "RECORD",
     "UNJUDGED",
     "Snapshot",
+    "Veils",
     "empty",
     "importance",
     "relate",
@@ -24,6 +25,9 @@ __all__ = [
 ]
 
 UNJUDGED = -1.0
+
+Veils = Callable[[NDArray[np.uint64]], NDArray[np.bool_]]
+"""Tells of sites, by their numbers, which are to look as if they had not been judged."""
 
 # The order of a record's properties in the file format: four-byte ones first.
 PROPERTIES = np.dtype(
@@ -78,16 +82,16 @@ class Snapshot:
         rows = np.searchsorted(self.related_from[: self.count + 1], places, side="right") - 1
         return np.unique(rows)
 
-    def told(self, rows: NDArray[Any], veils: Callable[[int], bool] | None) -> NDArray[np.void]:
+    def told(self, rows: NDArray[Any], veils: Veils | None) -> NDArray[np.void]:
         """Return the records of rows; veiled sites look as if they had not been judged."""
         records = self._records(rows)
         if veils is not None:
             judged = np.flatnonzero(records["properties"]["probability"] >= 0)
-            hidden = [veils(number) for number in self.numbers[rows[judged]].tolist()]
-            records["properties"]["probability"][judged[hidden]] = UNJUDGED
+            hidden = judged[veils(self.numbers[rows[judged]])]
+            records["properties"]["probability"][hidden] = UNJUDGED
         return records
 
-    def encode(self, rows: NDArray[np.intp], veils: Callable[[int], bool] | None = None) -> bytes:
+    def encode(self, rows: NDArray[np.intp], veils: Veils | None = None) -> bytes:
         """Return a list of annotations: count, records, ids (little-endian).
 
         Follows ``neuroglancer_annotations_v1`` of the precomputed format.
@@ -95,7 +99,7 @@ class Snapshot:
         head = np.array([rows.size], dtype="<u8").tobytes()
         return head + self.told(rows, veils).tobytes() + self.numbers[rows].astype("<u8").tobytes()
 
-    def encode_one(self, row: int, veils: Callable[[int], bool] | None = None) -> bytes:
+    def encode_one(self, row: int, veils: Veils | None = None) -> bytes:
         """Return one annotation with its related segments, as ``by_id`` serves it."""
         begin, end = self.related_from[row : row + 2].tolist()
         segments = list(dict.fromkeys(self.related[begin:end].tolist()))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +22,7 @@ from ngplugin.placement import FEW_LEVELS, place
 from ngplugin.snapshot import (
     UNJUDGED,
     Snapshot,
+    Veils,
     empty,
     importance,
     relate,
@@ -88,8 +89,8 @@ class SiteStore:
         self.voxel_nm = voxel_nm
         self.grid = Grid(bounds, tuple(levels))
         self.cell_limit = cell_limit
-        self.veils: Callable[[int], bool] = lambda _number: False
-        """Tells whether a site, by its number, is to look as if it had not been judged."""
+        self.veils: Veils | None = None
+        """Which sites look as if they had not been judged; asked on any thread."""
         self._lock = threading.Lock()
         self._index = RowIndex()
         self._fill = np.zeros(self.grid.size, np.int64)

@@ -25,6 +25,7 @@ from ngplugin.credentials import allow_token
 from ngplugin.placement import levels_for
 from ngplugin.points import MARKS, Marks
 from ngplugin.scripts import Quaternion
+from ngplugin.snapshot import Veils
 from ngplugin.source import SiteSource
 from ngplugin.state import (
     IMAGERY,
@@ -218,9 +219,9 @@ class SiteViewer:
         self._tell(self.store.set_scores(numbers, probabilities, failed))
         self._keep_order()
 
-    def veil(self, veils: Callable[[str], bool]) -> None:
+    def veil(self, veils: Veils) -> None:
         """Show sites as not judged of which this tells so; it is asked on any thread."""
-        self.store.veils = lambda number: veils(f"{number:016x}")
+        self.store.veils = veils
 
     def recolour(self, ids: Sequence[str]) -> None:
         """Show sites anew whose verdict may be seen now, or no more."""

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from proofreading.row_index import RowIndex
-from proofreading.site_columns import SiteColumns
+from proofreading.row_index import ABSENT, RowIndex
+from proofreading.site_columns import SiteColumns, number_of
 
 __all__ = ["SiteNumbers"]
 
@@ -31,7 +31,9 @@ class SiteNumbers:
 
     def of(self, db: sqlite3.Connection, site_id: str) -> int:
         """Return the place of one site."""
-        number = int(site_id, 16)
+        number = number_of(site_id)
+        if number is None:
+            return 0
         found = self._index.row(number)
         if found < 0 and self._more(db):
             found = self._index.row(number)
@@ -39,10 +41,12 @@ class SiteNumbers:
 
     def of_all(self, db: sqlite3.Connection, site_ids: Sequence[str]) -> NDArray[np.int32]:
         """Return the place of each of several sites."""
-        wanted = np.array([int(site_id, 16) for site_id in site_ids], np.uint64)
+        numbers = [number_of(site_id) for site_id in site_ids]
+        wanted = np.array([number or 0 for number in numbers], np.uint64)
         found = self._index.rows(wanted)
         if (found < 0).any() and self._more(db):
             found = self._index.rows(wanted)
+        found[[number is None for number in numbers]] = ABSENT
         return found + 1
 
     def _more(self, db: sqlite3.Connection) -> bool:

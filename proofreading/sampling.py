@@ -8,9 +8,12 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from proofreading.ledger.events import SamplingChosen
 
-__all__ = ["SAMPLING", "Purpose", "is_drawn", "place_of"]
+__all__ = ["SAMPLING", "Purpose", "are_drawn", "is_drawn", "place_of"]
 
 SAMPLING = SamplingChosen(blind=0.1, audit=0.05, gold=0.0, seed=0, author="")
 """How much of the work measures the work until a person says otherwise."""
@@ -32,6 +35,20 @@ class Purpose(StrEnum):
 def is_drawn(purpose: Purpose, seed: int, site_id: str, share: float) -> bool:
     """Tell whether a site belongs to the sample with this share (0 to 1)."""
     return place_of(purpose, seed, site_id) < share
+
+
+def are_drawn(
+    purpose: Purpose, seed: int, numbers: NDArray[np.uint64], share: float
+) -> NDArray[np.bool_]:
+    """Tell of each site, by its number, whether it `is_drawn`; a fraction of the time."""
+    begin = f"{purpose.value} {seed} "
+    digests = [
+        hashlib.blake2b(f"{begin}{number:016x}".encode(), digest_size=8).digest()
+        for number in numbers.tolist()
+    ]
+    places = np.frombuffer(b"".join(digests), ">u8") >> np.uint64(11)
+    drawn: NDArray[np.bool_] = places / 2**53 < share
+    return drawn
 
 
 def place_of(purpose: Purpose, seed: int, site_id: str) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from proofreading.sites import Partner, Site, SiteKind
 
-__all__ = ["KINDS", "KIND_CODES", "SCORE", "SiteColumns", "no_scores"]
+__all__ = ["KINDS", "KIND_CODES", "SCORE", "SiteColumns", "no_scores", "number_of"]
 
 KINDS: tuple[SiteKind, ...] = (
     SiteKind.ENDPOINT,
@@ -63,6 +63,15 @@ SCORE = np.dtype(
 none; `verdict` and `model` are numbers that the catalogue gives them (0: none); `kind` and
 `partners` are the site's.
 """
+
+
+def number_of(site_id: str) -> int | None:
+    """Return a site's id as a number, None if it is the id of no site at all."""
+    try:
+        number = int(site_id, 16)
+    except ValueError:
+        return None
+    return number if 0 <= number < 2**64 else None
 
 
 def no_scores() -> NDArray[np.void]:

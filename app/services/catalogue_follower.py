@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from app.services.queue import Queue
 from app.services.queue_columns import code_of
 from app.services.site_pairs import SitePairs
+from ngplugin.snapshot import Veils
 from proofreading.catalogue import START, Catalogue
 from proofreading.decisions import Answer, Decision
 from proofreading.ledger.store import Ledger
@@ -53,7 +54,7 @@ class SiteView(Protocol):
         """Take sites out of sight that ask nothing of their own, or bring them back."""
         ...
 
-    def veil(self, veils: Callable[[str], bool]) -> None:
+    def veil(self, veils: Veils) -> None:
         """Show sites as not judged of which this tells so; it is asked on any thread."""
         ...
 
@@ -72,7 +73,7 @@ class CatalogueFollower:
         queue: Queue,
         view: SiteView,
         pairs: SitePairs,
-        veils: Callable[[str], bool] = lambda _site_id: False,
+        veils: Veils | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._ledger = ledger
@@ -83,7 +84,8 @@ class CatalogueFollower:
         self._page = 10 * _LEAST
         self._turn_s = _FIRST_TURN_S
         self._decided: tuple[int, NDArray[np.uint64]] = (-1, np.empty(0, np.uint64))
-        view.veil(veils)
+        if veils is not None:
+            view.veil(veils)
 
     def follow(self) -> bool:
         """Take in one page of news; tell whether there may be more."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.services.dashboard import Dashboard, DashboardView
 from app.services.evidence import PictureKeeper
@@ -19,7 +20,7 @@ from connectome.closing import Closing
 from proofreading.blind import is_hidden
 from proofreading.catalogue_judged import Judged
 from proofreading.decisions import Answer, Decision
-from proofreading.sampling import Purpose, is_drawn, place_of
+from proofreading.sampling import Purpose, are_drawn, is_drawn, place_of
 from proofreading.session import Session
 from proofreading.statistics import BREAK_AFTER
 
@@ -63,11 +64,12 @@ class Quality(Closing):
         if not heard:
             return
         automatic = self._dashboard.automatic > 0
+        numbers = np.array([int(each.site_id, 16) for each in heard], np.uint64)
         known = queue.set_judged(
-            np.array([int(each.site_id, 16) for each in heard], np.uint64),
+            numbers,
             np.array([self._triage.is_unusual(each) for each in heard], np.bool_),
             np.array([np.nan if e.spread is None else e.spread for e in heard], np.float32),
-            np.array([self.hides(each.site_id) for each in heard], np.bool_),
+            self.hides_all(numbers),
             # What the audit leaves open of a lane that was decided comes before the rest.
             np.array([automatic and self._audits(each.site_id) for each in heard], np.bool_),
         )
@@ -113,6 +115,16 @@ class Quality(Closing):
             gold=self._ledger.state.is_gold(site_id),
             audited=self._triage.is_audited(site_id),
         )
+
+    def hides_all(self, numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Tell of each site, by its number, whether it `hides`; may be asked on any thread."""
+        sampling = self._triage.sampling
+        hidden = are_drawn(Purpose.BLIND, sampling.seed, numbers, sampling.blind)
+        hidden |= are_drawn(Purpose.AUDIT, sampling.seed, numbers, sampling.audit)
+        hidden |= np.isin(numbers, [int(each, 16) for each in self._ledger.state.gold()])
+        for place in np.flatnonzero(hidden).tolist():
+            hidden[place] = self.hides(f"{int(numbers[place]):016x}")
+        return hidden
 
     def answered(self, decision: Decision, pictures: SitePictures | None) -> str:
         """Take in an answer that is in the ledger; return a suggestion, mostly empty."""

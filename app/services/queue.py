@@ -27,6 +27,7 @@ from app.services.queue_questions import Questions, distinct
 from app.services.queue_view import LANES, QueueOrder, QueueView, lanes_of, walk_along, worth_of
 from proofreading.decisions import Answer
 from proofreading.row_index import ABSENT, RowIndex
+from proofreading.site_columns import number_of
 from proofreading.sites import Site
 from proofreading.triage import Lane
 
@@ -115,13 +116,18 @@ class Queue:
         """Look through these sites in this order."""
         if view == self.view:
             return
+        lanes_stay = view.error_rate == self.view.error_rate
         self.view = view
         if view.order is QueueOrder.NEURON and view.along is not None:
             rows, steps = walk_along(self._table, view.along, view.near_nm)
             self._table["step"][:] = 0
             self._table["step"][rows] = steps
         self._table["host"][:] = 0
-        self._see(self._all())
+        rows = self._all()
+        if lanes_stay:
+            self._order.put(rows, self._keys(rows), self._listed(rows))
+        else:
+            self._see(rows)
 
     def set_judged(
         self,
@@ -219,7 +225,7 @@ class Queue:
         With ``<0.1`` the improbable ones are looked through, too.
         """
         self._filter = RowFilter(text)
-        self._see(self._all())
+        self._order.list_only(self._listed(self._all()))
 
     def hide_below(self, limit: float) -> None:
         """Show no open question that is less probable than this; 0 shows all."""
@@ -353,7 +359,8 @@ class Queue:
     # ---- inside --------------------------------------------------------------------
 
     def _row(self, site_id: str) -> int:
-        return self._index.row(int(site_id, 16))
+        number = number_of(site_id)
+        return ABSENT if number is None else self._index.row(number)
 
     def _all(self) -> Rows:
         return np.arange(len(self._table), dtype=np.int32)
@@ -382,9 +389,6 @@ class Queue:
         self._counts[_NEW] = 0
         table["sight"][rows] = counted
         self._untold.append(rows[(sights >= _SAME) != table["aside"][rows]])
-        sought = sights == _SHOWN
-        if self._filter.looks_low:
-            sought |= sights == _LOW
         lanes = 1 + lanes_of(table, rows, self.view.error_rate)
         # What is decided automatically is improbable for the most part.
         asked = ~answered & ((sights == _SHOWN) | ((sights == _LOW) & (lanes == _AUTOMATIC)))
@@ -393,10 +397,19 @@ class Queue:
         self._in_lane -= np.bincount(table["lane"][rows], minlength=self._in_lane.size)
         self._in_lane[0] = 0
         table["lane"][rows] = lanes
+        self._order.put(rows, self._keys(rows), self._listed(rows))
+
+    def _listed(self, rows: Rows) -> NDArray[np.bool_]:
+        """Tell which of seen rows belong into the list: by lane or sight, and by the filter."""
         if self.view.lane is not None:
-            sought = lanes == 1 + LANES.index(self.view.lane)
-        listed = sought & self._filter.takes(table, rows)
-        self._order.put(rows, self._keys(rows), listed)
+            sought = self._table["lane"][rows] == 1 + LANES.index(self.view.lane)
+        else:
+            sights = self._table["sight"][rows]
+            sought = (sights == _SHOWN) | (sights == _ANSWERED)
+            if self._filter.looks_low:
+                sought |= sights == _LOW
+        listed: NDArray[np.bool_] = sought & self._filter.takes(self._table, rows)
+        return listed
 
     def _keys(self, rows: Rows) -> NDArray[np.uint64]:
         """Open before answered, then questions with an answerable pair, then by worth."""

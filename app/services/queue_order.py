@@ -43,7 +43,7 @@ class RowOrder:
 
     def __init__(self) -> None:
         self._sorted = np.empty(0, np.uint64)
-        self._keys = Columns({"listed": np.uint64, "wanted": np.uint64})
+        self._keys = Columns({"key": np.uint64, "listed": np.uint64, "wanted": np.uint64})
         self._waiting: list[Rows] = []
 
     def __len__(self) -> int:
@@ -56,9 +56,15 @@ class RowOrder:
             return
         missing = int(rows.max()) + 1 - len(self._keys)
         if missing > 0:
-            self._keys.extend(missing, {"listed": _NONE, "wanted": _NONE})
+            self._keys.extend(missing, {"key": _NONE, "listed": _NONE, "wanted": _NONE})
+        self._keys["key"][rows] = keys
         self._keys["wanted"][rows] = np.where(listed, keys, _NONE)
         self._waiting.append(rows)
+
+    def list_only(self, listed: NDArray[np.bool_]) -> None:
+        """List these of all rows, by the keys that they have."""
+        self._keys["wanted"][:] = np.where(listed, self._keys["key"], _NONE)
+        self._waiting = [np.arange(len(self._keys), dtype=np.int32)]
 
     def at(self, place: int) -> int:
         """Return the row at a place."""
@@ -86,7 +92,7 @@ class RowOrder:
     def _settle(self) -> None:
         if not self._waiting:
             return
-        rows = np.concatenate(self._waiting)
+        rows = np.concatenate(self._waiting) if len(self._waiting) > 1 else self._waiting[0]
         self._waiting = []
         listed, wanted = self._keys["listed"], self._keys["wanted"]
         if rows.size * _SORTED_ANEW > self._sorted.size:

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from app.services.opening import open_session
 from connectome.errors import InputError, ModelError
 from proofreading.catalogue import Counts
@@ -23,7 +25,7 @@ from proofreading.decisions import Decision
 from proofreading.ledger.events import RiskAccepted, SamplingChosen
 from proofreading.ledger.store import Ledger
 from proofreading.running import Running
-from proofreading.sampling import SAMPLING, Purpose, is_drawn
+from proofreading.sampling import SAMPLING, Purpose, are_drawn, is_drawn
 from proofreading.session_lock import person
 from proofreading.sites import SiteKind
 from proofreading.triage import (
@@ -150,8 +152,11 @@ class Triage:
         if self._drawn_by != self._drawing():
             self._begin_again()
         page = self._scores.judged_since(self._change, limit=limit)
-        for judged in page:
-            self._take(judged)
+        seed, share = self._drawn_by
+        numbers = np.array([int(judged.site_id, 16) for judged in page], np.uint64)
+        drawn = are_drawn(Purpose.AUDIT, seed, numbers, share).tolist()
+        for number, judged, audit in zip(numbers.tolist(), page, drawn, strict=True):
+            self._take(number, self._standing(judged, drawn=audit))
             self._change = judged.change
         return page
 
@@ -196,7 +201,7 @@ class Triage:
 
     def lane(self, judged: Judged) -> Lane:
         """Return the lane in which a site is offered now: a locked lane is looked at quickly."""
-        lane = lane_of(self._standing(judged), self.error_rate)
+        lane = lane_of(self._standing(judged, drawn=False), self.error_rate)
         return Lane.QUICK if lane is Lane.AUTOMATIC and self.view().lock else lane
 
     def is_audited(self, site_id: str) -> bool:
@@ -232,10 +237,9 @@ class Triage:
         answered = len(self._answered) - self._answered_heard
         return max(0, self._scores.counts().sites - len(self._places) - answered)
 
-    def _take(self, judged: Judged) -> None:
-        number = int(judged.site_id, 16)
+    def _take(self, number: int, standing: Standing) -> None:
         before = self._places.get(number)
-        place = self._tally.place(self._standing(judged))
+        place = self._tally.place(standing)
         self._places[number] = place
         if number in self._answered:
             self._answered_heard += before is None
@@ -244,13 +248,12 @@ class Triage:
             self._tally.remove(before)
         self._tally.add(place)
 
-    def _standing(self, judged: Judged) -> Standing:
-        seed, share = self._drawn_by
+    def _standing(self, judged: Judged, *, drawn: bool) -> Standing:
         return Standing(
             probability=judged.probability,
             unusual=self.is_unusual(judged),
             decidable=judged.kind in _PAIRS and judged.partners > 0,
-            drawn=is_drawn(Purpose.AUDIT, seed, judged.site_id, share),
+            drawn=drawn,
         )
 
     def _answered_now(self) -> set[int]:

@@ -140,7 +140,7 @@ class Workbench:
             self.queue,
             self.viewer,
             self._pairs,
-            self.quality.hides,
+            self.quality.hides_all,
         )
         self._workers = Workers(
             self.session.folder,

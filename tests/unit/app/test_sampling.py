@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -15,6 +16,7 @@ from connectome.errors import InputError
 from connectome.offline.layout import DatastackFolder
 from proofreading.decisions import Answer
 from proofreading.ledger.events import DecisionMade
+from proofreading.sampling import Purpose, are_drawn, is_drawn
 from proofreading.session import Session
 from tests.unit.ledger.build import a_decision, a_partner, a_site
 from tests.unit.offline.volumes import make_datastack, read_supervoxels, slabs
@@ -117,3 +119,10 @@ def test_the_commands(folder: Path, tmp_path: Path) -> None:
     assert isinstance(refused.exception, InputError)
     missing = run.invoke(app, ["gold", str(folder), str(tmp_path / "none.csv")])
     assert isinstance(missing.exception, InputError)
+
+
+def test_many_are_drawn_as_each_is() -> None:
+    numbers = np.random.default_rng(5).integers(0, 2**63, 300).astype(np.uint64) * np.uint64(2)
+    for purpose, share in ((Purpose.BLIND, 0.2), (Purpose.AUDIT, 1.0), (Purpose.GOLD, 0.0)):
+        one_by_one = [is_drawn(purpose, 7, f"{n:016x}", share) for n in numbers.tolist()]
+        assert are_drawn(purpose, 7, numbers, share).tolist() == one_by_one

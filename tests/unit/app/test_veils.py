@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from app.services.catalogue_follower import CatalogueFollower
 from app.services.queue import Queue
 from app.services.site_pairs import SitePairs
 from connectome.space import BoxNm
-from ngplugin.snapshot import PROPERTIES
+from ngplugin.snapshot import PROPERTIES, Veils
 from ngplugin.store import SiteStore
 from proofreading.decisions import Answer
 from proofreading.session import Session
@@ -49,8 +49,8 @@ class Page:
     def set_aside(self, numbers: NDArray[np.uint64], aside: NDArray[np.bool_]) -> None:
         self.store.set_aside(numbers, aside)
 
-    def veil(self, veils: Callable[[str], bool]) -> None:
-        self.store.veils = lambda number: veils(f"{number:016x}")
+    def veil(self, veils: Veils) -> None:
+        self.store.veils = veils
 
     def recolour(self, ids: Sequence[str]) -> None:
         self.recoloured += ids
@@ -65,14 +65,18 @@ class Page:
 
 def test_a_veiled_site_is_coloured_once_it_is_answered(tmp_path: Path) -> None:
     sites = [_site(1), _site(2)]
-    hidden, page, queue = {sites[0].id}, Page(), Queue()
+    hidden, page, queue = [sites[0].number], Page(), Queue()
+
+    def veils(numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        return np.isin(numbers, np.array(hidden, np.uint64))
+
     with Session.open(
         tmp_path / "s.proofdesk", datastack_name="d", datastack_address="/d"
     ) as session:
         session.catalogue.add_sites(sites)
         session.catalogue.add_verdicts([_verdict(site, 0.75) for site in sites])
         follower = CatalogueFollower(
-            session.catalogue, session.ledger, queue, page, SitePairs(), hidden.__contains__
+            session.catalogue, session.ledger, queue, page, SitePairs(), veils
         )
         while follower.follow():
             pass

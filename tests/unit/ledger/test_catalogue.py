@@ -56,6 +56,8 @@ def test_sites_come_back_whole_and_only_once(path: Path) -> None:
         assert list(catalogue.sites(SiteKind.JUNCTION)) == [sites[1]]
         assert catalogue.site(sites[0].id) == sites[0]
         assert catalogue.site("f" * 16) is None
+        assert catalogue.site("no site") is catalogue.site("f" * 17) is None
+        assert catalogue.known([sites[2].id, "no site", "f" * 16]) == {sites[2].id}
         assert catalogue.counts().by_kind[SiteKind.ENDPOINT] == 3
 
 

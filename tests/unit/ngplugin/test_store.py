@@ -217,7 +217,7 @@ def test_a_veiled_site_looks_as_if_it_had_not_been_judged() -> None:
     store = make_store()
     ids = scattered(store, 3)
     store.set_probabilities(ids, [0.25, 0.5, 0.75])
-    store.veils = lambda number: number == 2
+    store.veils = lambda numbers: numbers == 2
     snapshot = store.snapshot
     records, numbers = decode(snapshot.encode(snapshot.rows_in_cell(0), store.veils))
     told = dict(zip(numbers, records["properties"]["probability"].tolist(), strict=True))
