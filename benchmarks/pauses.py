@@ -35,10 +35,12 @@ class Pauses:
         from PyQt6.QtCore import Qt, QTimer
 
         self.seconds: list[float] = []
+        self.busy: list[float] = []
         self.stacks: Counter[str] = Counter()
         self.collections: list[float] = []
         self._main = threading.get_ident()
         self._last = self._collecting = time.perf_counter()
+        self._worked = time.thread_time()
         self._stop = threading.Event()
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -55,6 +57,14 @@ class Pauses:
     def p99_ms(self) -> float:
         """The pause that one beat in a hundred exceeds."""
         return 1e3 * float(np.quantile(self.seconds, 0.99)) if self.seconds else 0.0
+
+    @property
+    def busiest_ms(self) -> float:
+        """The most time that the thread itself computed from one beat to the next.
+
+        Others on a loaded machine make a pause longer, not this.
+        """
+        return 1e3 * max(self.busy, default=0.0)
 
     @property
     def long(self) -> int:
@@ -74,11 +84,12 @@ class Pauses:
     def clear(self) -> None:
         """Forget what was seen so far."""
         self.seconds.clear()
+        self.busy.clear()
         self.stacks.clear()
         self.collections.clear()
 
     def __enter__(self) -> Self:
-        self._last = time.perf_counter()
+        self._last, self._worked = time.perf_counter(), time.thread_time()
         gc.callbacks.append(self._collects)
         self._timer.start()
         self._watcher.start()
@@ -90,9 +101,10 @@ class Pauses:
         gc.callbacks.remove(self._collects)
 
     def _beat(self) -> None:
-        now = time.perf_counter()
+        now, worked = time.perf_counter(), time.thread_time()
         self.seconds.append(max(0.0, now - self._last - BEAT_MS / 1e3))
-        self._last = now
+        self.busy.append(worked - self._worked)
+        self._last, self._worked = now, worked
 
     def _collects(self, phase: str, _info: dict[str, int]) -> None:
         now = time.perf_counter()

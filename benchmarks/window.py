@@ -90,6 +90,9 @@ def _pauses(when: str, pauses: Pauses, note: str = "") -> Iterator[Measured]:
     longest, count = pauses.longest_ms, len(pauses.seconds)
     told = "; ".join(filter(None, [note, *pauses.culprits()]))
     yield Measured(f"event loop {when}, longest pause", longest, "ms", "< 50", longest < 50, count)
+    yield Measured(
+        f"event loop {when}, longest turn, own computing", pauses.busiest_ms, "ms", n=count
+    )
     yield Measured(f"event loop {when}, p99", pauses.p99_ms, "ms", n=count)
     yield Measured(f"event loop {when}, pauses over 50 ms", pauses.long, "", n=count, note=told)
 
