@@ -293,16 +293,33 @@ class SiteViewer:
             return
         self._show([*made, *(root for root in self._pair if root not in gone)])
 
-    def show_after(self, picture: AfterPicture | None) -> None:
-        """Show what an edit would leave instead of what is there; None shows what is there."""
+    def show_after(
+        self,
+        picture: AfterPicture | None,
+        *,
+        second_color: str = COLOR_B,
+        beside: bool = True,
+    ) -> None:
+        """Show parts of an object in two colours instead of the object; None shows that again.
+
+        Parameters
+        ----------
+        picture : AfterPicture or None
+            The parts: what an edit would leave, for one.
+        second_color : str
+            Of the second part; the first has A's.
+        beside : bool
+            Whether the parts are only some of the object: then all of it stays faintly in
+            sight, and slices show the parts' voxels instead of the object's.
+        """
         if picture is None:
             self.source.after.clear()
             self._updates.slot("after", scripts.call("hideAfter", {}))
             return
         ids = self.source.after.put(picture)
-        colors = [COLOR_A, COLOR_B, *[COLOR_OTHER] * len(ids)]
+        colors = [COLOR_A, second_color, *[COLOR_OTHER] * len(ids)]
         parts = [{"id": str(n), "color": c} for n, c in zip(ids, colors, strict=False)]
-        command = {"parts": parts, "path": f"{self.source.name}/{AFTER}"}
+        command = {"parts": parts, "path": f"{self.source.name}/{AFTER}", "beside": beside}
         self._updates.slot("after", scripts.call("showAfter", command))
 
     def refresh_segmentation(self) -> None:

@@ -55,6 +55,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("cut", "make the cut", "Return", "Enter", commits=True),
     Action("after", "before and after", "C"),
     Action("map", "bird's-eye map", "B"),
+    Action("tint", "tint what is done", "T"),
     Action("layout", "2-D, 3-D, 4-panel", "X"),
     Action("filter", "filter", "/"),
     Action("improbable", "show improbable", "I"),

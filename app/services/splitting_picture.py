@@ -22,7 +22,7 @@ from ngplugin.after import AfterPicture, Surface
 if TYPE_CHECKING:
     from connectome.datastack import Datastack, Mesh
 
-__all__ = ["CutPicture", "box_around", "cut_picture"]
+__all__ = ["CutPicture", "box_around", "cut_picture", "faces_of"]
 
 MARGIN_NM = 700.0
 LEAST_MARGIN_NM = 100.0
@@ -122,7 +122,7 @@ def _parts_of(mesh: Mesh, labels: Labels, cutout: Cutout) -> tuple[Surface, Surf
     of_vertex[np.flatnonzero(inside)] = np.where(near, labels[z, y, x], 0)
     # A triangle with corners in both goes to the one that holds two of them.
     of_face = np.median(of_vertex[mesh.faces.astype(np.int64)], axis=1)
-    one, two = (_faces_of(mesh, of_face == part) for part in (1, 2))
+    one, two = (faces_of(mesh, of_face == part) for part in (1, 2))
     return one, two
 
 
@@ -144,7 +144,8 @@ def _within(vertices: NDArray[np.float32], box: BoxNm) -> NDArray[np.bool_]:
     return np.asarray(((vertices >= low) & (vertices < high)).all(axis=1))
 
 
-def _faces_of(mesh: Mesh, chosen: NDArray[np.bool_]) -> Surface:
+def faces_of(mesh: Mesh, chosen: NDArray[np.bool_]) -> Surface:
+    """Return the chosen triangles of a mesh, with the vertices that they use."""
     used, faces = np.unique(mesh.faces[chosen], return_inverse=True)
     return Surface(mesh.vertices_nm[used.astype(np.int64)], faces.reshape(-1, 3).astype(np.uint32))
 

@@ -23,6 +23,7 @@ from app.services.language import LanguageDesk
 from app.services.learning.desk import LearningDesk
 from app.services.looking import Looking, view_box
 from app.services.map_bench import MapBench
+from app.services.map_tint import TintBench
 from app.services.model import (
     Current,
     EditList,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Post", "Workbench", "launch"]
 
+CUTTING = "While an object is cut it is not tinted: Esc leaves the cut."
 QUIET = ("roots", "learn")
 """Jobs that are done before anybody could read of them; only their failure is told."""
 
@@ -166,6 +168,7 @@ class Workbench:
             post,
             self._changed,
         )
+        self.tint = TintBench(self._datastack, self.viewer, self._place, self.queue.naming, post)
         self.map = MapBench(self.viewer.store, post)
         self._learning = LearningDesk(self.session, self._workers.to_judge)
         self._answers = Answers(self.session, self.queue, self.viewer, self._pairs)
@@ -206,7 +209,7 @@ class Workbench:
         self._closed = True
         if self._scan is not None:
             self._scan.close()
-        desks = (self._workers, self._desk, self.cutting, self.after, self.map)
+        desks = (self._workers, self._desk, self.cutting, self.after, self.map, self.tint)
         for part in (*desks, self.viewer, self.quality):
             part.close()
         self.session.close()
@@ -282,6 +285,7 @@ class Workbench:
 
     def put_point(self, side: CutSide) -> None:
         """Put a point of a cut where the mouse is."""
+        self.tint.leave()
         self._told(self.cutting.point(side))
 
     def preview_cut(self) -> None:
@@ -294,6 +298,10 @@ class Workbench:
             self._told(self.cutting.preview())
         elif self.cutting.may_cut():
             self.answer(Answer.ACCEPT)
+
+    def toggle_tint(self) -> None:
+        """Tint the parts of A whose sites are answered, or stop that."""
+        self._told(CUTTING if self.cutting.active else self.tint.toggle())
 
     def toggle_after(self) -> None:
         """Show what the edit in question would leave, or again what is there."""
@@ -689,6 +697,9 @@ class Workbench:
         if not self._closed:
             self.cutting.follow()
             self.after.follow()
+            if self.cutting.active:
+                self.tint.leave()
+            self.tint.follow()
             for listener in list(self._listeners):
                 listener()
 

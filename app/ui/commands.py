@@ -50,6 +50,7 @@ class Commands:
             "preview": bench.preview_cut,
             "cut": bench.make_cut,
             "after": bench.toggle_after,
+            "tint": bench.toggle_tint,
             "map": w.toggle_map,
             "undo": bench.undo,
             "redo": bench.redo,

@@ -243,6 +243,10 @@ class WorkbenchPort(Protocol):
         """Show what the cut between the points would do."""
         ...
 
+    def toggle_tint(self) -> None:
+        """Tint the parts of A whose sites are answered, or stop that."""
+        ...
+
     def toggle_after(self) -> None:
         """Show what the edit in question would leave, or again what is there."""
         ...

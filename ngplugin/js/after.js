@@ -88,7 +88,8 @@
     // ---- what an edit would leave --------------------------------------------------
 
     let before = null; // How the segmentation looked.
-    let parted = false; // Whether the parts are shown.
+    let parted = false; // Whether the parts are shown...
+    let whole = false; // ...and are all of the object, on surfaces only.
 
     function forget(pattern) {
       for (const source of window.viewer.chunkManager.rpc.objects.values()) {
@@ -97,7 +98,7 @@
       }
     }
 
-    function showAfter({ parts, path }) {
+    function showAfter({ parts, path, beside }) {
       forget(path);
       const display = layer(config().after)?.displayState;
       if (!display) return;
@@ -113,6 +114,7 @@
       display.objectAlpha.value = wanted.length > 0 ? 2 * GLASS : 1;
       managed(config().after).setVisible(true);
       parted = true;
+      whole = !beside;
       dim();
     }
 
@@ -128,8 +130,9 @@
       if (!display) return;
       before ??= [display.objectAlpha.value, display.selectedAlpha.value];
       const [solid, fill] = before;
-      display.objectAlpha.value = parted ? GHOST : wanted.length > 0 ? GLASS : solid;
-      display.selectedAlpha.value = parted ? 0 : fill;
+      const ghost = whole ? 0 : GHOST;
+      display.objectAlpha.value = parted ? ghost : wanted.length > 0 ? GLASS : solid;
+      display.selectedAlpha.value = parted && !whole ? 0 : fill;
       if (!parted && wanted.length === 0) before = null;
     }
 

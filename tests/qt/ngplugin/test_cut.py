@@ -78,7 +78,7 @@ def test_the_parts_replace_the_object_and_go_again(page: Page) -> None:
     picture = AfterPicture(labels, (54, 54, 54), (surface, surface))
     page.viewer.show_after(picture)
     page.until(lambda: _colored(page, (180, 200)) == "blue", "the first part")
-    assert _colored(page, (220, 200)) == "orange"
+    page.until(lambda: _colored(page, (220, 200)) == "orange", "the second part")
     # Outside of what was cut, not even the object's own colour is left.
     assert _colored(page, (60, 200)) == "grey"
     page.viewer.show_after(None)
@@ -87,6 +87,20 @@ def test_the_parts_replace_the_object_and_go_again(page: Page) -> None:
     again = AfterPicture(3 - labels, (54, 54, 54), (surface, surface))
     page.viewer.show_after(again)
     page.until(lambda: _colored(page, (180, 200)) == "orange", "the other cut")
+
+
+def test_a_tinted_object_keeps_its_slices(page: Page) -> None:
+    page.viewer.show_pair(ROOT_A, None)
+    page.until(lambda: _colored(page, (60, 200)) == "blue", "the object")
+    corners = np.array([[600, 600, 600], [680, 600, 600], [600, 680, 640]], np.float32)
+    surface = Surface(corners, np.array([[0, 1, 2]], np.uint32))
+    nothing = np.zeros((1, 1, 1), np.uint8)
+    page.viewer.show_after(AfterPicture(nothing, (0, 0, 0), (surface, surface)), beside=False)
+    page.until(lambda: page.evaluate(SHOWN) is True, "the parts")
+    page.until(lambda: page.evaluate(ALPHA) == 0, "the object's own surface out of sight")
+    assert _colored(page, (60, 200)) == "blue"
+    page.viewer.show_after(None)
+    page.until(lambda: page.evaluate(ALPHA) == 1, "the object again")
 
 
 def test_points_outlive_a_page_that_is_loaded_again(page: Page) -> None:

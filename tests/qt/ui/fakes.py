@@ -309,6 +309,9 @@ class FakeWorkbench:
     def preview_cut(self) -> None:
         self._say("preview")
 
+    def toggle_tint(self) -> None:
+        self._say("tint")
+
     def toggle_after(self) -> None:
         self._say("after")
 

@@ -56,3 +56,8 @@ def test_the_card_comes_and_goes_with_the_after_view(
 def test_the_key_asks_for_the_after_view(window: MainWindow, bench: FakeWorkbench) -> None:
     send(window.queue.table, Qt.Key.Key_C)
     assert bench.calls[-1] == "after"
+
+
+def test_the_key_tints_what_is_done(window: MainWindow, bench: FakeWorkbench) -> None:
+    send(window.queue.table, Qt.Key.Key_T)
+    assert bench.calls[-1] == "tint"
