@@ -14,6 +14,7 @@ from app.services.actions import ACTIONS
 from app.services.model import Level
 from app.services.preferences import keys_of
 from app.services.splitting_model import CutSide
+from app.services.through import LANE_WORDS, WORDS
 from app.ui.bottom_bar import SKIP_REASONS
 from app.ui.palette import Entry
 from app.ui.ports import WorkbenchPort
@@ -91,6 +92,15 @@ class Commands:
             Entry(f"skip: {reason}", "", partial(self.skip, reason)) for reason in SKIP_REASONS
         ]
         found.append(Entry("export…", "", w.open_export))
+        through = w.top.through
+        found += [
+            Entry(f"lane: {LANE_WORDS[lane] if lane else 'all'}", "", entry.trigger)
+            for lane, entry in through.lanes.items()
+        ]
+        found += [
+            Entry(f"order: {WORDS[order]}", "", entry.trigger)
+            for order, entry in through.orders.items()
+        ]
         for entry in w.more.actions():
             if entry.text() and not entry.isSeparator():
                 found.append(Entry(entry.text(), "", entry.trigger))

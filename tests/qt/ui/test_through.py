@@ -120,3 +120,11 @@ def test_pictures_grow_first_on_a_large_screen(window: MainWindow, qtbot: QtBot)
     window.resize(2500, 1400)
     qtbot.waitUntil(lambda: window.web.width() < 2560)
     assert window.verdict_dock.width() == chosen, "what the person chose stays"
+
+
+def test_lanes_and_orders_are_in_the_palette(window: MainWindow, bench: FakeWorkbench) -> None:
+    entries = {entry.words: entry.action for entry in window.commands.entries()}
+    entries["lane: full review"]()
+    entries["order: judges disagree"]()
+    assert bench.queue.view.lane is Lane.FULL
+    assert bench.queue.view.order is QueueOrder.DISAGREEMENT
