@@ -84,6 +84,12 @@ def _render() -> Iterator[Measured]:
     return render_rows()
 
 
+def _scale() -> Iterator[Measured]:
+    from benchmarks.scale import scale_rows
+
+    return scale_rows()
+
+
 def _scan(datastack: Path | None) -> Iterator[Measured]:
     from benchmarks.scan import scan_rows
 
@@ -106,5 +112,9 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
 }
 """Those that `proofdesk bench all` runs; faults and vlm take longer, or need more."""
 
-ON_REQUEST: dict[str, Callable[[], Iterator[Measured]]] = {"vlm": _language, "day": _day}
+ON_REQUEST: dict[str, Callable[[], Iterator[Measured]]] = {
+    "vlm": _language,
+    "day": _day,
+    "scale": _scale,
+}
 """Those that are run only by name; ``scan`` is another one."""

@@ -21,7 +21,7 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="judge, loop, offline, render, vlm, scan or faults; all but the last three.",
+            help="judge, loop, offline, render, window; only by name: vlm, scan, scale, faults.",
         ),
     ] = "all",
     edits: Annotated[int, typer.Option(help="faults: how many edits.", min=1)] = 2000,

@@ -14,12 +14,13 @@ from app.services.scan_units import Job, JudgeUnit, Outcome, Unit, execute, rele
 from connectome.closing import Closing
 from connectome.errors import MissingPackageError, OfflineError, ProofdeskError
 
-__all__ = ["DaskRunner", "HereRunner", "Runner", "open_runner", "problem_of"]
+__all__ = ["DaskRunner", "HereRunner", "Runner", "open_runner", "problem_of", "slurm_cluster"]
 
 TRIES = 3
 IN_FLIGHT = 3
 """Tasks for each worker that are handed out at a time: a reserve, and no more."""
 START_SECONDS = 60.0
+_JOB = {"cores": 1, "processes": 1, "memory": "8 GiB"}
 
 
 class Runner(Protocol):
@@ -186,7 +187,7 @@ def _dask_runner(scheduler: str, workers: int) -> DaskRunner:
     if scheduler == "local":
         cluster = _local_cluster(workers)
     elif scheduler == "slurm":
-        cluster = _package("dask_jobqueue").SLURMCluster()
+        cluster = slurm_cluster()
         cluster.scale(jobs=workers)
     try:
         client = _package("distributed").Client(cluster or scheduler, timeout=START_SECONDS)
@@ -198,6 +199,23 @@ def _dask_runner(scheduler: str, workers: int) -> DaskRunner:
         raise OfflineError(
             f"No Dask scheduler answers at {scheduler}.", "Check the address, or use `local`."
         ) from error
+
+
+def slurm_cluster() -> Any:
+    """Return a scheduler whose workers are SLURM jobs, none of them started yet.
+
+    ``jobqueue.yaml`` of dask-jobqueue says what a job is; what it leaves open is one thread
+    and 8 GiB.
+
+    Raises
+    ------
+    ImportError
+        If dask-jobqueue is not installed.
+    """
+    jobqueue = _package("dask_jobqueue")
+    said = _package("dask").config.get("jobqueue.slurm", {})
+    missing = {name: value for name, value in _JOB.items() if said.get(name) is None}
+    return jobqueue.SLURMCluster(**missing)
 
 
 def _local_cluster(workers: int) -> Any:
