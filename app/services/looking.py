@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.services.queue_filter import box_word
 from app.services.queue_view import LANES, QueueOrder, QueueView
-from app.services.through import Through
+from app.services.through import LANE_WORDS, Through
 from proofreading.ledger.events import SiteSetAside
 from proofreading.triage import Lane
 
@@ -60,6 +60,11 @@ class Looking:
             self._queue.mix_in(gold)
             self._mixed = len(gold)
 
+    def settle(self) -> None:
+        """Mix in and set aside what the last news allow."""
+        self.mix_in()
+        self.record_aside()
+
     def record_aside(self) -> None:
         """Record which open sites ask nothing any more, and why."""
         events = [
@@ -68,6 +73,13 @@ class Looking:
         ]
         if events:
             self._session.ledger.append_all(events)
+
+    @property
+    def done(self) -> str:
+        """What is said when nothing is left."""
+        lane = self._queue.view.lane
+        where = "" if lane is None else f" of the lane {LANE_WORDS[lane]}"
+        return f"Every site{where} is answered."
 
     def through(self, current: str | None) -> Through:
         """Return what the queue holds now."""

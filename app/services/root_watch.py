@@ -36,6 +36,17 @@ class RootWatch:
         self._queue = queue
         self._pairs = pairs
         self._send = send
+        self._checked = False
+
+    def check_once(self) -> None:
+        """Ask about all roots, the first time: others may have edited since."""
+        if not self._checked:
+            self._checked = True
+            self.check_all()
+
+    def forget_requests(self) -> None:
+        """Ask anew: the worker was lost."""
+        self._checked = False
 
     def check_all(self) -> None:
         """Ask which of all roots have been replaced since the sites were found."""

@@ -16,6 +16,7 @@ from proofreading.verdicts import Verdict
 
 if TYPE_CHECKING:
     from app.services.dashboard import Dashboard
+    from app.services.model import Current
     from proofreading.statistics import CalibrationBin
 
 __all__ = ["Learnt", "Strange", "WhyDesk", "WhyView", "learnt_of", "strange_of"]
@@ -130,6 +131,12 @@ class WhyDesk:
         """Ask anew: the worker was lost, or the pictures are others now."""
         self._kept.clear()
         self._asked = None
+
+    def of(self, current: Current | None) -> WhyView | None:
+        """Return what is known of the site on the screen."""
+        if current is None:
+            return None
+        return self.view(current.site.id, current.partner_index, current.verdict)
 
     def view(self, site_id: str, partner_index: int, seen: Verdict | None) -> WhyView:
         """Return what is known of a site, and ask for what is wanted of it.

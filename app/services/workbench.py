@@ -25,7 +25,6 @@ from app.services.looking import Looking, view_box
 from app.services.map_bench import MapBench
 from app.services.map_tint import TintBench
 from app.services.model import (
-    Current,
     EditList,
     Hidden,
     JudgeStatus,
@@ -50,9 +49,9 @@ from app.services.site_pairs import SitePairs
 from app.services.splitting_bench import CutBench
 from app.services.splitting_model import CutSide
 from app.services.summary import outbox_of, queue_phase, queue_text, used_up_roots
-from app.services.through import LANE_WORDS, QueueOrder
+from app.services.through import QueueOrder
 from app.services.undoing import Undoing
-from app.services.why import WhyDesk, WhyView
+from app.services.why import WhyDesk
 from app.services.worker.messages import (
     Cancel,
     Changed,
@@ -117,7 +116,6 @@ class Workbench:
         self._jobs = JobTable()
         self._judge = JudgeStatus(Phase.LOADING, "", "", "loading the model")
         self._closed = False
-        self._checked_roots = False
         self._following = False
         self._hide_below = 0.0
         self._showing_all = False
@@ -514,15 +512,10 @@ class Workbench:
             language=self._language.status,
             through=self._looking.through(None if site is None else site.id),
             doubt=self._second.doubt,
-            why=self._why_now(current),
+            why=self._why.of(current),
             cut=self.cutting.view(),
             after=self.after.view(),
         )
-
-    def _why_now(self, current: Current | None) -> WhyView | None:
-        if current is None:
-            return None
-        return self._why.view(current.site.id, current.partner_index, current.verdict)
 
     # ---- what the others say -----------------------------------------------------------
 
@@ -583,7 +576,7 @@ class Workbench:
         self._language.begin()
         self._place.tracker.forget_requests()
         self._why.forget()
-        self._checked_roots = False
+        self._roots.forget_requests()
         self._learning.forget_requests()
         if self._scan is not None:
             return
@@ -613,12 +606,8 @@ class Workbench:
         if more:
             self.follow_soon()
         else:
-            self._looking.mix_in()
-            self._looking.record_aside()
-            if not self._checked_roots:
-                # Others may have edited since the sites were found: the first time all are asked.
-                self._checked_roots = True
-                self._roots.check_all()
+            self._looking.settle()
+            self._roots.check_once()
         if self._place.site is None and not listing:
             # Not before all are listed: where the person was may come with the last page.
             self._place.go_back()
@@ -670,9 +659,7 @@ class Workbench:
             self.select(first[0])
             self.notify(Level.INFO, "That was the last one below; back at the top of the queue.")
         else:
-            lane = self.queue.view.lane
-            where = "" if lane is None else f" of the lane {LANE_WORDS[lane]}"
-            self.notify(Level.INFO, f"Every site{where} is answered.")
+            self.notify(Level.INFO, self._looking.done)
 
     def _after_history(self, decision: Decision) -> None:
         """Show a site whose answer came or went by undo or redo."""
