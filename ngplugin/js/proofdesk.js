@@ -15,6 +15,7 @@
   const POLL_LIMIT = 1200; // One minute until the layers must be there.
   const RETRY_MS = 400;
   const RETRY_LIMIT = 5;
+  const REDRAW_MS = 1000; // At the latest, while cells keep coming.
 
   let config = null;
   let intact = true; // Whether every client internal that we patch exists.
@@ -131,7 +132,26 @@
     }
   }
 
+  // A frame may take as long as many cells: they are drawn together once all have come, or
+  // after a second.
+  let coming = 0;
+  let drawnAt = 0;
+
   async function refetch(source, key, cell, attempt) {
+    coming += 1;
+    try {
+      await fetchCell(source, key, cell, attempt);
+    } finally {
+      coming -= 1;
+      const now = performance.now();
+      if (coming === 0 || now - drawnAt > REDRAW_MS) {
+        drawnAt = now;
+        window.viewer.display.scheduleRedraw();
+      }
+    }
+  }
+
+  async function fetchCell(source, key, cell, attempt) {
     const ticket = (tickets.get(cell) ?? 0) + 1;
     tickets.set(cell, ticket);
     dirty.delete(cell);
@@ -158,7 +178,6 @@
     }
     replaceCell(source, chunk, buffer);
     counts.refetched += 1;
-    window.viewer.display.scheduleRedraw();
   }
 
   function replaceCell(source, chunk, buffer) {
