@@ -16,20 +16,33 @@ __all__ = ["HelpOverlay", "keycap"]
 _MEANINGS = {
     "accept": "yes: it becomes an edit in the outbox",
     "reject": "no: nothing is changed",
-    "unsure": "cannot be told from what is shown",
+    "unsure": "it cannot be told from this",
     "later": "come back to this point",
-    "skip": "not a question that can be answered",
+    "skip": "not to be answered here",
     "undo": "take the last answer back",
     "redo": "give it again",
     "next": "go on without answering",
     "previous": "go back without answering",
+    "point": "where the mouse is",
+    "other_point": "the other side of the cut",
+    "unpoint": "the newest one",
+    "preview": "both sides in colours",
+    "cut": "as it was previewed",
+    "after": "of a merge, or of a previewed cut",
+    "map": "all sites; a click goes there",
+    "tint": "where every site is answered",
     "layout": "slices and 3-D, 3-D alone, four panels",
     "filter": "find sites; Esc leaves the line",
-    "improbable": "sites that are hidden as improbable, too; again hides them",
+    "improbable": "what is hidden; again hides it",
     "help": "this card; Esc closes it",
     "palette": "every command by its words",
     "settings": "appearance, keys, what the queue hides",
 }
+
+
+_Line = tuple[str, str, str, str]
+_COLUMNS = 5
+"""Of one half of the card: two keys, words, meaning, and a gap."""
 
 
 def keycap(text: str) -> QLabel:
@@ -76,23 +89,36 @@ def _table(preferences: Preferences) -> QWidget:
     grid.setContentsMargins(0, 0, 0, 0)
     grid.setHorizontalSpacing(2 * GRID)
     grid.setVerticalSpacing(GRID)
-    grid.addWidget(label("left hand", "faint"), 0, 0)
-    grid.addWidget(label("right hand", "faint"), 0, 1)
-    partners = [action for action in ACTIONS if action.name.startswith("partner")]
-    for action in ACTIONS:
-        if action not in partners:
-            keys = keys_of(action.name, preferences)
-            _add_line(grid, keys.left, keys.right, action.label, _MEANINGS.get(action.name, ""))
-    first, last = (keys_of(each.name, preferences) for each in (partners[0], partners[-1]))
-    choose = f"{first.left} – {last.left}"
-    _add_line(grid, choose, "", "choose partner", "ask about another candidate")
+    lines = _lines(preferences)
+    half = (len(lines) + 1) // 2
+    for number, line in enumerate(lines):
+        side, row = divmod(number, half)
+        if row == 0:
+            for column, hand in enumerate(("left hand", "right hand")):
+                grid.addWidget(label(hand, "faint"), 0, side * _COLUMNS + column)
+        _add_line(grid, row + 1, side * _COLUMNS, line)
+    grid.setColumnMinimumWidth(_COLUMNS - 1, 3 * GRID)
     return made
 
 
-def _add_line(grid: QGridLayout, left: str, right: str, words: str, meaning: str) -> None:
-    row = grid.rowCount()
-    for column, key in ((0, left), (1, right)):
+def _lines(preferences: Preferences) -> list[_Line]:
+    """Return left and right key, words and meaning of every action; partners in one line."""
+    partners = [action for action in ACTIONS if action.name.startswith("partner")]
+    first, last = (keys_of(each.name, preferences) for each in (partners[0], partners[-1]))
+    choose = f"{first.left} – {last.left}"
+    found: list[_Line] = [(choose, "", "choose partner", "ask about another candidate")]
+    for action in ACTIONS:
+        if action not in partners:
+            keys = keys_of(action.name, preferences)
+            meaning = _MEANINGS.get(action.name, "")
+            found.insert(len(found) - 1, (keys.left, keys.right, action.label, meaning))
+    return found
+
+
+def _add_line(grid: QGridLayout, row: int, first: int, line: _Line) -> None:
+    left, right, words, meaning = line
+    for column, key in ((first, left), (first + 1, right)):
         if key:
             grid.addWidget(keycap(key), row, column, alignment=Qt.AlignmentFlag.AlignLeft)
-    grid.addWidget(label(words), row, 2)
-    grid.addWidget(label(meaning, "dim"), row, 3)
+    grid.addWidget(label(words), row, first + 2)
+    grid.addWidget(label(meaning, "dim"), row, first + 3)
