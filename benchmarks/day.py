@@ -25,7 +25,7 @@ from threading import Thread
 
 from benchmarks.day_check import difference, ledger_answers
 from benchmarks.day_plan import ANSWERS, CUT, UNDO, Journal, plan
-from benchmarks.day_window import RENDERER, SERVICE_DOWN, SERVICE_UP
+from benchmarks.day_window import DONE, RENDERER, SERVICE_DOWN, SERVICE_UP
 from benchmarks.measured import Measured
 from benchmarks.window_session import judged_session, move_session
 from connectome.errors import ProofdeskError
@@ -182,13 +182,13 @@ class Day:
                 line = said.get(timeout=0.02)
             except Empty:
                 continue
-            if line != "done" and window.poll() is None and self._service is not None:
+            if line in (SERVICE_DOWN, SERVICE_UP) and self._service is not None:
                 self._service.obey(line)
                 assert window.stdin is not None
                 window.stdin.write("\n")
                 window.stdin.flush()
-                continue
-            break
+            elif line == DONE:
+                break
         if window.wait(60) != 0 or kill is not None:
             raise ProofdeskError(
                 f"The window of day {self._seed} ended at {self.journal.last}.",
@@ -287,4 +287,4 @@ def _listen(window: subprocess.Popen[str], said: SimpleQueue[str]) -> None:
     assert window.stdout is not None
     for line in window.stdout:
         said.put(line.strip())
-    said.put("done")
+    said.put(DONE)

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from app.services.model import Current
     from app.ui.driver import Driver
 
-__all__ = ["RENDERER", "SERVICE_DOWN", "SERVICE_UP", "Worker", "main"]
+__all__ = ["DONE", "RENDERER", "REOPENED", "SERVICE_DOWN", "SERVICE_UP", "Worker", "main"]
 
 RENDERER, SERVICE_DOWN, SERVICE_UP = "renderer killed", "service down", "service up"
-REOPENED = "opened again"
+REOPENED, DONE = "opened again", "done"
 PATIENCE_S = 60.0
 _PLACE = "window.viewer ? Array.from(window.viewer.position.value) : null"
 
@@ -203,7 +203,7 @@ def main(session: str, address: str, journal: str, seed: str, size: str, *faults
     with Driver(Opened(Path(session), address)) as driver:
         driver.workbench.cancel("judge")
         Worker(driver, written, due, _ask).work(plan(int(seed), decisions, cuts), first)
-    _tell("done")
+    _tell(DONE)
 
 
 def _ask(what: str) -> None:

@@ -37,6 +37,7 @@ class Pauses:
         self.seconds: list[float] = []
         self.busy: list[float] = []
         self.stacks: Counter[str] = Counter()
+        self._seen: list[str] = []
         self.collections: list[float] = []
         self._main = threading.get_ident()
         self._last = self._collecting = time.perf_counter()
@@ -77,7 +78,7 @@ class Pauses:
         return 1e3 * max(self.collections, default=0.0)
 
     def culprits(self, count: int = 3) -> Iterator[str]:
-        """Yield what was seen most often in late beats, with a rough number of ms in all."""
+        """Yield what was seen most often in turns of much computing, with a rough sum of ms."""
         for stack, times in self.stacks.most_common(count):
             yield f"{stack} ~{1e3 * times * _LOOK_S:.0f} ms"
 
@@ -104,6 +105,9 @@ class Pauses:
         now, worked = time.perf_counter(), time.thread_time()
         self.seconds.append(max(0.0, now - self._last - BEAT_MS / 1e3))
         self.busy.append(worked - self._worked)
+        seen, self._seen = self._seen, []
+        if worked - self._worked > _LATE_S:
+            self.stacks.update(seen)
         self._last, self._worked = now, worked
 
     def _collects(self, phase: str, _info: dict[str, int]) -> None:
@@ -114,9 +118,9 @@ class Pauses:
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_S):
-            if time.perf_counter() - self._last > _LATE_S:
+            if time.perf_counter() - self._last > _LOOK_S:
                 frame = sys._current_frames().get(self._main)
-                self.stacks[_told(frame)] += 1
+                self._seen.append(_told(frame))
 
 
 def _told(frame: FrameType | None) -> str:

@@ -44,6 +44,7 @@ class Place:
         self._viewer = viewer
         self._clock = clock
         self._shown_at = clock()
+        self._ahead: tuple[str, ...] = ()
         self.tracker = Tracker(send, session.catalogue)
 
     @property
@@ -71,7 +72,17 @@ class Place:
         self._queue.set_focus(site.id)
         self._viewer.set_current(site, partner_index)
         self._show_roots()
-        self._prefetch(site)
+        self._ahead = ()
+        self.look_ahead()
+
+    def look_ahead(self) -> None:
+        """Fetch the next sites ahead of time, if they are others than before."""
+        if self.site is None:
+            return
+        ahead = tuple(self._queue.next_open(self.site.id, PREFETCHED))
+        if ahead != self._ahead:
+            self._ahead = ahead
+            self._prefetch(ahead)
 
     def go_back(self) -> None:
         """Go to where the session was left, or to the first open site."""
@@ -127,9 +138,9 @@ class Place:
         if roots is not None:
             self._viewer.show_pair(*roots)
 
-    def _prefetch(self, site: Site) -> None:
+    def _prefetch(self, ahead: tuple[str, ...]) -> None:
         places = []
-        for site_id in self._queue.next_open(site.id, PREFETCHED):
+        for site_id in ahead:
             coming = self._session.catalogue.site(site_id)
             if coming is not None:
                 index = self.proposed(coming)

@@ -608,6 +608,9 @@ class Workbench:
         else:
             self._looking.settle()
             self._roots.check_once()
+            if not self._jobs.running("judge"):
+                # What was learned may have changed the order; while all are judged it never rests.
+                self._place.look_ahead()
         if self._place.site is None and not listing:
             # Not before all are listed: where the person was may come with the last page.
             self._place.go_back()

@@ -46,7 +46,7 @@ __all__ = ["Learner", "versions_of"]
 SCALED_ON = 512
 """Candidates on which the scale of the features is measured."""
 BATCH = 32
-FEW = 4
+FEW = 1
 """Pairs measured in a step: the pictures of the next site may be waiting for its end."""
 
 
