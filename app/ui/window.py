@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import Qt, QTimer
+from PyQt6.QtCore import QEvent, QObject, Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QResizeEvent
 from PyQt6.QtWidgets import QApplication, QDockWidget, QMainWindow, QToolBar, QWidget
 
@@ -99,7 +99,7 @@ class MainWindow(QMainWindow):
         self.dispatcher = dispatcher or Dispatcher(self)
         self._layouts = layouts or LayoutStore()
         self._closed = False
-        self._given_width = -1
+        self._width_chosen = False
         self._notices: tuple[Notice, ...] = ()
         self.commands = Commands(workbench, self)
         self.export_dialog: ExportDialog | None = None
@@ -161,7 +161,9 @@ class MainWindow(QMainWindow):
             remove=self.workbench.cutting.remove,
         )
         self.resize(1600, 1000)
-        if not self._layouts.restore(self):
+        self.verdict_dock.installEventFilter(self)
+        self._width_chosen = self._layouts.restore(self)
+        if not self._width_chosen:
             self.reset_layout()
 
     def _steps(self) -> tuple[Step, ...]:
@@ -433,6 +435,7 @@ class MainWindow(QMainWindow):
 
     def reset_layout(self) -> None:
         """Put the docks where they were at first."""
+        self._width_chosen = False
         for dock, area in (
             (self.queue_dock, Qt.DockWidgetArea.LeftDockWidgetArea),
             (self.verdict_dock, Qt.DockWidgetArea.RightDockWidgetArea),
@@ -447,15 +450,18 @@ class MainWindow(QMainWindow):
     def _size_docks(self) -> None:
         widths = [self.queue.minimumWidth(), verdict_width(self.width(), self.height())]
         self.resizeDocks([self.queue_dock, self.verdict_dock], widths, Qt.Orientation.Horizontal)
-        QTimer.singleShot(0, self._note_width)
-
-    def _note_width(self) -> None:
-        self._given_width = self.verdict_dock.width()
 
     def _grow_pictures(self) -> None:
         """Give pictures their share of another window, unless the person gave them another."""
-        if self._given_width == self.verdict_dock.width() and not self._closed:
+        if not self._width_chosen and not self._closed:
             self._size_docks()
+
+    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802
+        """Notice that the person drags the border of the pictures."""
+        resized = a1 is not None and a1.type() == QEvent.Type.Resize
+        if resized and QApplication.mouseButtons() & Qt.MouseButton.LeftButton:
+            self._width_chosen = True
+        return super().eventFilter(a0, a1)
 
     def _fold_by_width(self) -> None:
         chosen = self._layouts.fold_choice

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction
-from PyQt6.QtWidgets import QMenu
+from PyQt6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from app.services.preferences import PreferencesStore
@@ -107,18 +108,22 @@ def test_asking_twice_is_turned_off_in_the_settings(
     assert not preferences.read().second_look
 
 
-def test_pictures_grow_first_on_a_large_screen(window: MainWindow, qtbot: QtBot) -> None:
+def test_pictures_grow_first_on_a_large_screen(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert verdict_width(1280, 720) == 440
     assert verdict_width(1600, 1000) == 464
     assert verdict_width(3840, 2160) > 1200
     before = window.verdict_dock.width()
     window.resize(2560, 1440)
     qtbot.waitUntil(lambda: window.verdict_dock.width() > before + 200)
-    window.resizeDocks([window.verdict_dock], [500], Qt.Orientation.Horizontal)
-    qtbot.waitUntil(lambda: window.verdict_dock.width() < 600)
+    with monkeypatch.context() as held:
+        held.setattr(QApplication, "mouseButtons", lambda: Qt.MouseButton.LeftButton)
+        window.resizeDocks([window.verdict_dock], [560], Qt.Orientation.Horizontal)
+        qtbot.waitUntil(lambda: window.verdict_dock.width() < 600)
     chosen = window.verdict_dock.width()
     window.resize(2500, 1400)
-    qtbot.waitUntil(lambda: window.web.width() < 2560)
+    qtbot.waitUntil(lambda: window.verdict_dock.x() + window.verdict_dock.width() < 2520)
     assert window.verdict_dock.width() == chosen, "what the person chose stays"
 
 
