@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING
 
 from app.services.answers import Answers, last_answer
 from app.services.catalogue_follower import CatalogueFollower
-from app.services.consequence import ConsequenceBench
 from app.services.detecting import DETECTED
 from app.services.export_desk import ExportDesk
 from app.services.jobs import JobTable
 from app.services.language import LanguageDesk
 from app.services.learning.desk import LearningDesk
 from app.services.looking import Looking, view_box
-from app.services.map_bench import MapBench
-from app.services.map_tint import TintBench
 from app.services.model import (
     EditList,
     Hidden,
@@ -45,8 +42,8 @@ from app.services.scan_note import note_scan
 from app.services.scan_watch import JOB as SCAN
 from app.services.scan_watch import ScanWatch
 from app.services.second_look import SecondLooks
+from app.services.seeing import seeing
 from app.services.site_pairs import SitePairs
-from app.services.splitting_bench import CutBench
 from app.services.splitting_model import CutSide
 from app.services.summary import outbox_of, queue_phase, queue_text, used_up_roots
 from app.services.through import QueueOrder
@@ -154,20 +151,9 @@ class Workbench:
         self._language = LanguageDesk(self.session.folder, opened.models, self._workers.to_judge)
         self._roots = RootWatch(self.queue, self._pairs, self._workers.to_detector)
         self._place = Place(self.session, self.queue, self.viewer, self._workers.to_judge, clock)
-        self.cutting = CutBench(
-            self.session, self._datastack, self.viewer, self._place, post, self._changed
+        self.cutting, self.after, self.map, self.tint = seeing(
+            self.session, self._datastack, self.viewer, self._place, self.queue, post, self._changed
         )
-        self.after = ConsequenceBench(
-            self._datastack,
-            self.viewer,
-            self._place,
-            self.session.catalogue,
-            self.queue.sites_of,
-            post,
-            self._changed,
-        )
-        self.tint = TintBench(self._datastack, self.viewer, self._place, self.queue.naming, post)
-        self.map = MapBench(self.viewer.store, post)
         self._learning = LearningDesk(self.session, self._workers.to_judge)
         self._answers = Answers(self.session, self.queue, self.viewer, self._pairs)
         self._desk = ExportDesk(self.session, self._datastack, self._post)
