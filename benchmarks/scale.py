@@ -135,7 +135,7 @@ def _recolouring(driver: Driver) -> Measured:
         driver.until(lambda: _patched(driver) >= before + numbers.size, "the colours", step_ms=1)  # noqa: B023
         times.append(time.perf_counter() - began)
     took = 1e3 * float(np.median(times))
-    note = "queue and page; the page's own drawing is not in it"
+    note = "queue, page, and the frame that the page may be drawing when they come"
     name = f"{numbers.size:,} verdicts recoloured"
     return Measured(name, took, "ms", "< 100", took < 100, REPEATS, note)
 

@@ -83,6 +83,8 @@ class SiteSource:
         """Return body and content type for a path below the source, None where there is none."""
         if path == "info":
             self.requests["info"] += 1
+            # What a page asks for first: whatever an earlier one held is gone.
+            self.store.forget_served()
             return json.dumps(self.info()).encode(), "application/json"
         if path.startswith(f"{AFTER}/"):
             return self.after.answer(path.removeprefix(f"{AFTER}/"))

@@ -141,7 +141,6 @@ class SiteViewer:
 
     def mark_loading(self) -> None:
         """Say that the page (re)loads: changes wait until `mark_ready`."""
-        self.store.forget_served()
         self._updates.page_loading()
 
     def mark_ready(self) -> None:

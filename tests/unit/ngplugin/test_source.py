@@ -56,6 +56,15 @@ def test_info_says_what_is_served(source: SiteSource) -> None:
     assert sum(sizes[prop["type"]] for prop in info["properties"]) == 8
 
 
+def test_what_a_page_holds_is_known_until_another_one_begins(source: SiteSource) -> None:
+    base, number = address(source), 2**63 + 1
+    assert source.store.on_page([number]) == []
+    get(base + "/spatial0/0_0_0")
+    assert source.store.on_page([number]) == [number]
+    get(base + "/info")
+    assert source.store.on_page([number]) == []
+
+
 def test_cells_single_sites_and_segments_are_served(source: SiteSource) -> None:
     base = address(source)
     whole = get(base + "/spatial0/0_0_0")[1]
