@@ -49,7 +49,6 @@ _log = logging.getLogger(__name__)
 _CLICK = "proofdesk-site-click"
 PREFETCH_AFTER_S = 0.5
 """When the page has drawn where it was sent, even without a graphics card."""
-_MOVE = "move-annotation"
 _LAYERS = {
     "sites": SITES,
     "segmentation": SEGMENTATION,
@@ -444,8 +443,6 @@ class SiteViewer:
         self._viewer.actions.add(_CLICK, self._clicked)
         with self._viewer.config_state.txn() as config:
             config.input_event_bindings.data_view["at:click0"] = _CLICK
-            # Window managers take Alt and drag for themselves; Control works everywhere.
-            config.input_event_bindings.data_view["at:control+mousedown0"] = _MOVE
             config.show_ui_controls = False
             config.show_panel_borders = False
             config.show_layer_panel = False

@@ -37,6 +37,18 @@
       report({ marks });
     }
 
+    // Window managers take Alt and drag for themselves. Ctrl is that of the client's own tools,
+    // so it moves points only while there are some.
+    const DRAG = "at:control+mousedown0";
+
+    function draggable(there) {
+      const { sliceView, perspectiveView } = window.viewer.inputEventBindings;
+      for (const bindings of [sliceView, perspectiveView]) {
+        if (there) bindings.set(DRAG, "move-annotation");
+        else bindings.delete(DRAG);
+      }
+    }
+
     function applyMarks() {
       const source = annotations();
       watch(source);
@@ -57,6 +69,7 @@
         applying = false;
       }
       managed(config().marks).setVisible(wanted.length > 0);
+      draggable(wanted.length > 0);
       dim();
     }
 
