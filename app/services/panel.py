@@ -6,7 +6,6 @@ seconds; then the slow ones look at what it leaves open, the most probable sites
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,7 +22,7 @@ from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import FailedVerdict, Task, Verdict
 from rendering.spec import EMSpec
 
-__all__ = ["Panel", "Pass", "held_out_batches", "judge_batches", "next_size"]
+__all__ = ["Panel", "Pass", "held_out_batches", "judge_batches"]
 
 Results = list[Verdict | FailedVerdict]
 
@@ -169,40 +168,16 @@ def can_be_asked(task: Task, site: Site) -> bool:
     return site.kind in kinds_for(task) and (bool(site.partners) or task not in PAIR_TASKS)
 
 
-def judge_batches(
-    panel: Panel, datastack: Datastack, catalogue: Catalogue, *, step_s: float | None = None
-) -> Iterator[Results]:
-    """Judge every site without a verdict, store each batch, then yield it.
-
-    Parameters
-    ----------
-    step_s : float or None
-        What a batch should take, in seconds, where somebody may want something between two;
-        else batches are as large as is quickest.
-    """
+def judge_batches(panel: Panel, datastack: Datastack, catalogue: Catalogue) -> Iterator[Results]:
+    """Judge every site without a verdict, store each batch, then yield it."""
     for each in panel.passes():
-        size = each.batch if step_s is None else 1
         manifest = each.judge.manifest
         while waiting := catalogue.unjudged(manifest.task, manifest.id, limit=each.ahead):
             _most_promising_first(waiting, catalogue, each)
-            begin, end = 0, min(len(waiting), each.anew)
-            while begin < end:
-                started = time.perf_counter()
-                results = each.work(datastack, waiting[begin : begin + size])
+            for begin in range(0, min(len(waiting), each.anew), each.batch):
+                results = each.work(datastack, waiting[begin : begin + each.batch])
                 catalogue.add_verdicts(results)
-                begin += size
-                if step_s is not None:
-                    size = next_size(size, time.perf_counter() - started, step_s, each.batch)
                 yield results
-
-
-def next_size(size: int, took_s: float, step_s: float, most: int) -> int:
-    """Return how many sites the next batch should hold so that it takes about ``step_s``.
-
-    At most twice as many as before: the first sites of a place pay for its neighbours.
-    """
-    fitting = int(size * step_s / max(took_s, 1e-6))
-    return max(1, min(fitting, 2 * size, most))
 
 
 def held_out_batches(panel: Panel, datastack: Datastack, catalogue: Catalogue) -> Iterator[Results]:

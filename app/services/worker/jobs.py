@@ -34,9 +34,6 @@ from proofreading.sites import Partner, Site
 
 __all__ = ["Shop"]
 
-STEP_S = 0.25
-"""What a batch of judging should take: the pictures of the next site wait no longer."""
-
 
 class Shop:
     """Holds what the jobs need and opens it when first needed.
@@ -102,8 +99,7 @@ class Shop:
             self._session.catalogue.retry()
             self.language.recall()
         done = 0
-        panel, catalogue = self._panel, self._session.catalogue
-        for batch in judge_batches(panel, self._datastack, catalogue, step_s=STEP_S):
+        for batch in judge_batches(self._panel, self._datastack, self._session.catalogue):
             self.language.consider(batch)
             self.send(Changed())
             counts = self._session.catalogue.counts()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.services.panel import Panel, held_out_batches, judge_batches, next_size
+from app.services.panel import Panel, held_out_batches, judge_batches
 from inference.judges.base import SiteJudge
 from inference.judges.ensemble import EnsembleJudge
 from inference.models.manifest import Block
@@ -97,23 +97,3 @@ def test_held_out_judges_stay_in_their_blocks(catalogue: Catalogue) -> None:
     }
     assert [judged_by.get(site.id) for site in SITES[:9]] == ["left"] * 4 + ["right"] * 4 + [None]
     assert list(held_out_batches(panel, NOWHERE, catalogue)) == []
-
-
-def test_batches_grow_and_shrink_towards_the_time_they_should_take() -> None:
-    assert next_size(1, 0.01, 0.25, 128) == 2  # at most twice as many as before
-    assert next_size(16, 0.2, 0.25, 128) == 20
-    assert next_size(100, 0.1, 0.25, 128) == 128
-    assert next_size(64, 2.0, 0.25, 128) == 8
-    assert next_size(1, 5.0, 0.25, 128) == 1  # never nothing
-
-
-def test_batches_that_never_fit_judge_every_site_one_by_one(catalogue: Catalogue) -> None:
-    ensemble, slow = _ensemble()
-    fused = _one_segment(Task.MERGE_ERROR_IDENTIFICATION, JUNCTION)
-    panel = Panel([ensemble, fused])
-    batches = list(judge_batches(panel, NOWHERE, catalogue, step_s=0.0))
-    assert [len(batch) for batch in batches] == [1] * 20 + [1] + [3] * 20
-    assert [site for batch in slow.asked for site in batch][:12] == [
-        site.id for site in reversed(SITES[8:])
-    ]
-    assert list(judge_batches(panel, NOWHERE, catalogue)) == []
