@@ -62,7 +62,11 @@ class _Chart(QWidget):
         painter.end()
 
     def draw(self, painter: QPainter) -> None:
-        """Paint what the chart shows."""
+        """Paint what the chart shows; every chart has its own.
+
+        Qt's metaclass leaves no room for an abstract base class, so this one says so when
+        it is painted.
+        """
         raise NotImplementedError
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from PyQt6.QtCore import QEvent, QObject
-from PyQt6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QWidget
 
 from app.services.consequence import Consequence, PairFacts
 from app.services.model import Phase
 from app.ui.keyed_button import KeyedButton
 from app.ui.split_card import volume_words
 from app.ui.theme import GRID, ui_font
+from app.ui.top_card import TopCard
 from app.ui.widgets import label, set_tone, shown, title
 
 __all__ = ["ConsequenceCard", "lines_of"]
@@ -52,12 +52,11 @@ def _faces(facts: PairFacts) -> str:
     return f"{len(a | b)} of {_FACES}" + (f", {' '.join(new)} by B" if new else "")
 
 
-class ConsequenceCard(QFrame):
+class ConsequenceCard(TopCard):
     """Lies at the top of its parent while the after-view is shown."""
 
     def __init__(self, parent: QWidget, leave: KeyedButton) -> None:
-        super().__init__(parent)
-        self.setObjectName("card")
+        super().__init__(parent, _WIDTH)
         self._told: Consequence | None = None
         self.leave = leave
         self.text = label("A and B as one object: nothing has been changed.", wrap=True)
@@ -71,16 +70,11 @@ class ConsequenceCard(QFrame):
         head.addWidget(title("AFTER THE MERGE"))
         head.addStretch(1)
         head.addWidget(leave)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID, GRID, GRID, GRID)
-        column.setSpacing(GRID // 2)
-        column.addLayout(head)
+        column = self.column(head)
         column.addWidget(self.text)
         column.addLayout(self.grid)
         column.addWidget(self.warning)
         self._lines = {word: self._line(row, word) for row, word in enumerate(WORDS)}
-        parent.installEventFilter(self)
-        self.hide()
 
     def _line(self, row: int, word: str) -> tuple[QLabel, QLabel]:
         name, value = label(word, "dim"), label("", wrap=True)
@@ -102,15 +96,7 @@ class ConsequenceCard(QFrame):
         warnings = " ".join(told.facts.warnings)
         self.warning.setText("Measuring…" if waiting else warnings)
         shown(self.warning, when=waiting or bool(warnings))
-        self.show()
-        self._place()
-        self.raise_()
-
-    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802
-        """Follow the parent's size."""
-        if a0 is self.parentWidget() and a1 is not None and a1.type() == QEvent.Type.Resize:
-            self._place()
-        return False
+        self.open()
 
     def _fill(self, lines: list[tuple[str, str]]) -> None:
         known = dict(lines)
@@ -122,14 +108,3 @@ class ConsequenceCard(QFrame):
     def value(self, word: str) -> str:
         """Return what is told under a word; empty if nothing is."""
         return self._lines[word][1].text()
-
-    def _place(self) -> None:
-        parent = self.parentWidget()
-        if parent is not None and self._told is not None:
-            width = min(_WIDTH, parent.width() - 4 * GRID)
-            self.setFixedWidth(width)
-            # Lines that were just filled in count only after the layout has seen them.
-            if (layout := self.layout()) is not None:
-                layout.activate()
-                self.setFixedHeight(layout.heightForWidth(width))
-            self.move((parent.width() - width) // 2, 2 * GRID)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PyQt6.QtCore import QEvent, QObject
-from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
 
 from app.services.model import Phase
 from app.services.splitting_model import CutPoint, CutSide, CutView
 from app.ui.keyed_button import KeyedButton
 from app.ui.theme import GRID, ui_font
+from app.ui.top_card import TopCard
 from app.ui.widgets import button, chip, label, set_tone, shown, title
 
 __all__ = ["SplitCard", "volume_words"]
@@ -65,7 +65,7 @@ class PointRow(QWidget):
                 made.setText(f"{'!' if points[place].trouble else place + 1} ×")
 
 
-class SplitCard(QFrame):
+class SplitCard(TopCard):
     """Lies at the top of its parent while a cut is being made.
 
     Parameters
@@ -86,8 +86,7 @@ class SplitCard(QFrame):
         leave: Callable[[], object],
         remove: Callable[[int], None],
     ) -> None:
-        super().__init__(parent)
-        self.setObjectName("card")
+        super().__init__(parent, _WIDTH)
         self._view: CutView | None = None
         self.rows = {side: PointRow(letter, remove) for side, letter in _CHIPS.items()}
         self.text = label("", wrap=True)
@@ -98,8 +97,6 @@ class SplitCard(QFrame):
         self.make = KeyedButton("make the cut", "Enter", lambda: perform("cut"))
         self.back = KeyedButton("leave", "Esc", leave)
         self._lay_out()
-        parent.installEventFilter(self)
-        self.hide()
 
     def _lay_out(self) -> None:
         head = QHBoxLayout()
@@ -110,10 +107,7 @@ class SplitCard(QFrame):
         head.addStretch(1)
         for key in (self.preview, self.make, self.back):
             head.addWidget(key)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(2 * GRID, GRID, GRID, GRID)
-        column.setSpacing(GRID // 2)
-        column.addLayout(head)
+        column = self.column(head)
         for part in (self.text, self.remedy, self.numbers, label(_HINT, "faint")):
             column.addWidget(part)
 
@@ -130,15 +124,7 @@ class SplitCard(QFrame):
         self._say(view)
         self.preview.setEnabled(view.phase in (Phase.PARTIAL, Phase.FAILED, Phase.READY))
         self.make.setEnabled(view.phase is Phase.READY)
-        self.show()
-        self._place()
-        self.raise_()
-
-    def eventFilter(self, a0: QObject | None, a1: QEvent | None) -> bool:  # noqa: N802
-        """Follow the parent's size."""
-        if a0 is self.parentWidget() and a1 is not None and a1.type() == QEvent.Type.Resize:
-            self._place()
-        return False
+        self.open()
 
     def _say(self, view: CutView) -> None:
         set_tone(self.text, "error" if view.phase is Phase.FAILED else "")
@@ -147,14 +133,6 @@ class SplitCard(QFrame):
         volumes = view.volumes_nm3
         told = "" if volumes is None else _numbers(*volumes, whole=view.whole)
         _set(self.numbers, told)
-
-    def _place(self) -> None:
-        parent = self.parentWidget()
-        if parent is not None and self._view is not None:
-            width = min(_WIDTH, parent.width() - 4 * GRID)
-            self.setFixedWidth(width)
-            self.adjustSize()
-            self.move((parent.width() - width) // 2, 2 * GRID)
 
 
 def _set(made: QLabel, text: str) -> None:

@@ -71,6 +71,8 @@ class LanguageModelContract:
 
     @pytest.fixture
     def running(self) -> Running:
+        # pytest instantiates test classes itself, and an abstract one would be an error in
+        # collection; a subclass that forgets its fixture fails every test instead.
         raise NotImplementedError
 
     def test_likelihoods_are_those_of_the_model(self, running: Running) -> None:
