@@ -5,7 +5,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
+from typing import NoReturn, TypeVar
 
 from app.services.workers import Post
 
@@ -34,11 +35,18 @@ class OneThread:
         self._thread: threading.Thread | None = None
 
     def do(self, find: Callable[[], T], done: Callable[[T], None]) -> None:
-        """Find something out, and call `done` with it on the owner's thread."""
+        """Find something out, and call `done` with it on the owner's thread.
+
+        What `find` raises is raised there too, and the next thing is done all the same.
+        """
 
         def work() -> None:
-            found = find()
-            self._post(lambda: done(found))
+            try:
+                found = find()
+            except Exception as error:  # noqa: BLE001 - told where somebody listens
+                self._post(partial(_again, error))
+            else:
+                self._post(lambda: done(found))
 
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -55,3 +63,7 @@ class OneThread:
     def _run(self) -> None:
         while (work := self._work.get()) is not None and not self._closed.is_set():
             work()
+
+
+def _again(error: Exception) -> NoReturn:
+    raise error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -29,7 +28,7 @@ from proofreading.ledger.events import DecisionMade, EditChanged, EditQueued
 from proofreading.session import Session
 from proofreading.session_lock import person
 from proofreading.verdicts import Task
-from tests.contract.volumes import CUT, NAME, ingest_tubes, tube_point
+from tests.contract.volumes import CUT, NAME, tube_point
 from tests.unit.ledger.build import a_decision
 
 SECONDS = 60.0
@@ -52,21 +51,6 @@ class Loop:
                 self._posted.get(timeout=0.1)()
             except queue.Empty:
                 continue
-
-
-@pytest.fixture(scope="module")
-def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ingest_tubes(tmp_path_factory.mktemp("desk") / "tubes")
-
-
-@pytest.fixture
-def datastack(
-    ingested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OfflineDatastack]:
-    monkeypatch.setenv("HOME", str(tmp_path))  # keep away from a person's token files
-    opened = OfflineDatastack(shutil.copytree(ingested, tmp_path / "tubes"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

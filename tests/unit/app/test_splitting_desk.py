@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,26 +16,11 @@ from connectome.offline.datastack import OfflineDatastack
 from connectome.offline.layout import DatastackFolder
 from connectome.precomputed import PrecomputedDatastack
 from connectome.space import PointNm
-from tests.contract.volumes import VOXEL_NM, ingest_tubes, tube_point
+from tests.contract.volumes import VOXEL_NM, tube_point
 from tests.unit.app.test_export_desk import Loop, place
 
 TUBE = 7
 FIRST, LAST = 12, 60
-
-
-@pytest.fixture(scope="module")
-def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return ingest_tubes(tmp_path_factory.mktemp("cutting") / "tubes")
-
-
-@pytest.fixture
-def datastack(
-    ingested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[OfflineDatastack]:
-    monkeypatch.setenv("HOME", str(tmp_path))  # keep away from a person's token files
-    opened = OfflineDatastack(shutil.copytree(ingested, tmp_path / "tubes"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
