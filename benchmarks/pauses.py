@@ -6,7 +6,6 @@ main thread's stack whenever a beat is late.
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 import time
@@ -25,7 +24,8 @@ LONG_S = 0.05
 _LATE_S, _LOOK_S = 0.03, 0.01
 _DEEPEST = 3
 _ROOT = str(Path(__file__).parents[1])
-_OUTSIDE = ("site-packages", "/benchmarks/", "/ui/driver.py")
+_OUTSIDE = ("site-packages", "/benchmarks/", "/ui/driver.py", "/app/cli.py", "/app/commands/")
+"""Who drives the window, and what is not ours: the rest of a stack is what the window does."""
 
 
 class Pauses:
@@ -38,9 +38,8 @@ class Pauses:
         self.busy: list[float] = []
         self.stacks: Counter[str] = Counter()
         self._seen: list[str] = []
-        self.collections: list[float] = []
         self._main = threading.get_ident()
-        self._last = self._collecting = time.perf_counter()
+        self._last = time.perf_counter()
         self._worked = time.thread_time()
         self._stop = threading.Event()
         self._timer = QTimer()
@@ -72,11 +71,6 @@ class Pauses:
         """How many were longer than 50 ms."""
         return sum(pause > LONG_S for pause in self.seconds)
 
-    @property
-    def longest_collection_ms(self) -> float:
-        """The longest garbage collection, whichever thread did it."""
-        return 1e3 * max(self.collections, default=0.0)
-
     def culprits(self, count: int = 3) -> Iterator[str]:
         """Yield what was seen most often in turns of much computing, with a rough sum of ms."""
         for stack, times in self.stacks.most_common(count):
@@ -87,11 +81,9 @@ class Pauses:
         self.seconds.clear()
         self.busy.clear()
         self.stacks.clear()
-        self.collections.clear()
 
     def __enter__(self) -> Self:
         self._last, self._worked = time.perf_counter(), time.thread_time()
-        gc.callbacks.append(self._collects)
         self._timer.start()
         self._watcher.start()
         return self
@@ -99,7 +91,6 @@ class Pauses:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._timer.stop()
-        gc.callbacks.remove(self._collects)
 
     def _beat(self) -> None:
         now, worked = time.perf_counter(), time.thread_time()
@@ -109,12 +100,6 @@ class Pauses:
         if worked - self._worked > _LATE_S:
             self.stacks.update(seen)
         self._last, self._worked = now, worked
-
-    def _collects(self, phase: str, _info: dict[str, int]) -> None:
-        now = time.perf_counter()
-        if phase == "stop":
-            self.collections.append(now - self._collecting)
-        self._collecting = now
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_S):

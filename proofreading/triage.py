@@ -9,7 +9,6 @@ costs the same whatever the number of sites, and the dial never has to look at t
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,7 +28,6 @@ __all__ = [
     "Standing",
     "Tally",
     "Worth",
-    "audit_of",
     "column_of",
     "lane_of",
     "lane_of_column",
@@ -286,18 +284,6 @@ class Tally:
     def _sum(self, row: int, start: int, end: int) -> tuple[int, int, int]:
         cells = slice(row * _ROW + start, row * _ROW + end)
         return sum(self._sites[cells]), sum(self._risk[cells]), sum(self._drawn[cells])
-
-
-def audit_of(decisions: Iterable[Decision], error_rate: float, *, seed: int, share: float) -> Audit:
-    """Return what the person's blind answers say about the automatic lane.
-
-    Counted are blind decisions about drawn sites whose probability then was sure enough
-    for the lane; wrong is where the person answered otherwise than the judge.
-    """
-    tally = AuditTally(seed, share)
-    for decision in decisions:
-        tally.add(decision)
-    return tally.at(error_rate)
 
 
 class AuditTally:

@@ -22,8 +22,8 @@ from proofreading.ledger.events import (
 )
 from proofreading.ledger.fold import LedgerState, apply
 from proofreading.running import Running
-from proofreading.triage import audit_of
 from tests.unit.proofreading.decided import START, blind
+from tests.unit.proofreading.recount import audit_of
 
 _SITES = [f"{number:016x}" for number in range(5)]
 _CHANCES = st.sampled_from([None, 0.0005, 0.04, 0.3, 0.5, 0.8, 0.97, 0.999])

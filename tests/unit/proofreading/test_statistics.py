@@ -20,9 +20,10 @@ from proofreading.statistics import (
     calibration_bins,
     forecast,
 )
-from proofreading.triage import Lane, Standing, Tally, audit_of
+from proofreading.triage import Lane, Standing, Tally
 from tests.unit.proofreading.decided import START, blind
 from tests.unit.proofreading.played import played
+from tests.unit.proofreading.recount import audit_of
 
 
 def _running(*events: Event) -> Running:

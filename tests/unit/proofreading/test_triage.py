@@ -14,11 +14,11 @@ from proofreading.triage import (
     Lane,
     Standing,
     Tally,
-    audit_of,
     lane_of,
     step_below,
 )
 from tests.unit.proofreading.decided import blind
+from tests.unit.proofreading.recount import audit_of
 
 standings = st.builds(
     Standing,
