@@ -110,11 +110,11 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
     "render": _render,
     "window": _window,
 }
-"""Those that `proofdesk bench all` runs; faults and vlm take longer, or need more."""
+"""Those that `proofdesk bench all` runs; the others take longer, or need more."""
 
 ON_REQUEST: dict[str, Callable[[], Iterator[Measured]]] = {
-    "vlm": _language,
     "day": _day,
     "scale": _scale,
+    "vlm": _language,
 }
 """Those that are run only by name; ``scan`` is another one."""
