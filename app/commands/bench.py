@@ -21,8 +21,8 @@ def bench(
         str,
         typer.Argument(
             metavar="NAME",
-            help="adaptive, judge, loop, offline, render, window; only by name: day, faults, scale, "
-            "scan, vlm.",
+            help="adaptive, judge, loop, offline, render, window; only by name: day, faults, "
+            "scale, scan, vlm.",
         ),
     ] = "all",
     edits: Annotated[int, typer.Option(help="faults: how many edits.", min=1)] = 2000,
