@@ -138,7 +138,7 @@ def _whole(driver: Driver, take: Take) -> Iterator[Callable[[], None]]:
     yield partial(take, "question", None)
     yield partial(_after, driver, take)
     yield partial(_keyed, driver, take, "map", "B")
-    yield partial(_keyed, driver, take, "why", "V")
+    yield partial(_why, driver, take)
     yield partial(_cut, driver, take)
     yield partial(_error, driver, take)
     yield partial(_dialog, driver, take, "dashboard", driver.window.open_dashboard)
@@ -169,6 +169,24 @@ def _keyed(driver: Driver, take: Take, state: str, key: str) -> None:
     driver.press(key)
     driver.rest(2.0)
     take(state, None)
+
+
+def _why(driver: Driver, take: Take) -> None:
+    """Draw where the judge looked and its reasons, once they have been worked out."""
+    bench = driver.workbench
+    bench.toggle_overlay()
+    bench.toggle_why()
+
+    def told() -> bool:
+        view = bench.snapshot().why
+        return view is not None and view.explained is not None and not view.waits
+
+    with suppress(TimeoutError):
+        driver.until(told, "where the judge looked", _PATIENCE_S)
+    driver.rest(1.0)
+    take("why", None)
+    bench.toggle_why()
+    bench.toggle_overlay()
 
 
 def _cut(driver: Driver, take: Take) -> None:
