@@ -65,7 +65,7 @@ def _is(driver: Driver, phase: Phase) -> bool:
 
 def _serving_pid(driver: Driver) -> int:
     """Return the process of the language model: a child of the judging worker."""
-    worker = driver.workbench._workers.pids[-1]
+    worker = driver.workbench.worker_pids[-1]
     children = Path(f"/proc/{worker}/task").glob("*/children")
     for pid in (int(p) for file in children for p in file.read_text().split()):
         if b"inference.judges.vlm.serving" in Path(f"/proc/{pid}/cmdline").read_bytes():
