@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from connectome.errors import InputError
 from inference.calibration.measures import log_loss
-from inference.calibration.scaling import calibrated, fit_temperature, probabilities
+from inference.calibration.scaling import calibrated, fit_temperature
 from inference.models.manifest import Calibration, Isotonic
 
 __all__ = ["ENOUGH_FOR_A_CURVE", "fit_calibration", "fit_isotonic"]
@@ -127,7 +127,7 @@ def _curve_is_better(
 def _with_curve(
     plain: Calibration, logits: NDArray[np.floating], truth: NDArray[np.bool_]
 ) -> Calibration:
-    curve = fit_isotonic(probabilities(logits, plain.temperature), truth)
+    curve = fit_isotonic(calibrated(logits, plain), truth)
     content = json.dumps([plain.id, curve.said, curve.was]).encode()
     return plain.model_copy(
         update={

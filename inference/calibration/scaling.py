@@ -1,6 +1,7 @@
 """Turning logits into probabilities that mean what they say.
 
-Temperature scaling of Guo et al. 2017, "On Calibration of Modern Neural Networks".
+Temperature scaling of Guo et al. 2017, "On Calibration of Modern Neural Networks"; slope and
+shift of Platt 1999, "Probabilistic Outputs for Support Vector Machines".
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ __all__ = [
     "calibrated",
     "candidate_probability",
     "fit_candidates",
+    "fit_slope_and_shift",
     "fit_temperature",
     "probabilities",
     "with_share",
@@ -28,9 +30,9 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 
-def probabilities(logits: NDArray[np.floating], temperature: float) -> Floats:
-    """Return ``sigmoid(logit / temperature)``, shape (n,)."""
-    return np.asarray(expit(np.asarray(logits, np.float64) / temperature))
+def probabilities(logits: NDArray[np.floating], temperature: float, shift: float = 0.0) -> Floats:
+    """Return ``sigmoid(logits / temperature + shift)``, shape (n,)."""
+    return np.asarray(expit(np.asarray(logits, np.float64) / temperature + shift))
 
 
 def calibrated(logits: NDArray[np.floating], calibration: Calibration) -> Floats:
@@ -39,7 +41,7 @@ def calibrated(logits: NDArray[np.floating], calibration: Calibration) -> Floats
     This is among pairs as they were in calibration; `candidate_probability` turns it
     into the chance among candidates.
     """
-    chance = probabilities(logits, calibration.temperature)
+    chance = probabilities(logits, calibration.temperature, calibration.shift)
     curve = calibration.isotonic
     return chance if curve is None else np.interp(chance, curve.said, curve.was)
 
@@ -71,12 +73,18 @@ def _log_odds(probability: NDArray[np.floating]) -> Floats:
 
 
 def fit_candidates(probability: NDArray[np.floating], truth: NDArray[np.bool_]) -> CandidateLine:
-    """Return the line from calibrated answers (n,) to the chance among candidates.
+    """Return the line from calibrated answers (n,) to the chance among candidates."""
+    slope, shift = _line(_log_odds(probability), truth)
+    return CandidateLine(slope=slope, shift=shift, samples=len(truth))
+
+
+def _line(odds: Floats, truth: NDArray[np.bool_]) -> tuple[float, float]:
+    """Return slope and shift of the log-odds (n,) that make the answers most likely.
 
     Maximum likelihood with a weak pull towards a slope of 1 and Platt's targets, so that
-    few candidates, or ones that are told apart perfectly, give no infinite slope.
+    few answers, or ones that are told apart perfectly, give no infinite slope.
     """
-    odds, yes = _log_odds(probability), int(truth.sum())
+    yes = int(truth.sum())
     targets = np.where(truth, (yes + 1) / (yes + 2), 1 / (len(truth) - yes + 2))
 
     def loss(numbers: Floats) -> float:
@@ -87,7 +95,36 @@ def fit_candidates(probability: NDArray[np.floating], truth: NDArray[np.bool_]) 
     start = np.array([1.0, float(logit(targets.mean()) - odds.mean())])
     found = minimize(loss, start, method="L-BFGS-B", bounds=[(0.05, 5.0), (None, None)]).x
     slope, shift = (round(float(value), 6) for value in found)
-    return CandidateLine(slope=slope, shift=shift, samples=len(truth))
+    return slope, shift
+
+
+def fit_slope_and_shift(
+    logits: NDArray[np.floating],
+    truth: NDArray[np.bool_],
+    held_out: str,
+    candidate_yes_share: float,
+) -> Calibration:
+    """Return the slope and shift that make held-out answers most likely.
+
+    For judges whose answers lean to one side, which no temperature mends; it needs answers
+    among which yes is as frequent as where the judge is asked. Parameters as for
+    `fit_temperature`.
+    """
+    scores = np.asarray(logits, np.float64)
+    slope, shift = _line(scores, truth)
+    temperature = round(1 / slope, 6)
+    return Calibration(
+        id=_calibration_id(
+            "slope and shift", [temperature, shift, candidate_yes_share], scores, truth
+        ),
+        method="slope and shift",
+        temperature=temperature,
+        shift=shift,
+        samples=len(scores),
+        held_out=held_out,
+        yes_share=yes_share(truth),
+        candidate_yes_share=candidate_yes_share,
+    )
 
 
 def fit_temperature(
@@ -119,7 +156,7 @@ def fit_temperature(
     found = minimize_scalar(loss, bounds=(-3.0, 3.0), method="bounded")
     temperature = round(float(np.exp(found.x)), 6)
     return Calibration(
-        id=_calibration_id([temperature, candidate_yes_share], scores, truth),
+        id=_calibration_id("temperature", [temperature, candidate_yes_share], scores, truth),
         temperature=temperature,
         samples=len(scores),
         held_out=held_out,
@@ -133,8 +170,10 @@ def yes_share(truth: NDArray[np.bool_]) -> float:
     return round((int(truth.sum()) + 1) / (truth.size + 2), 6)
 
 
-def _calibration_id(numbers: list[float], scores: Floats, truth: NDArray[np.bool_]) -> str:
-    digest = hashlib.sha256(json.dumps(["temperature", *numbers]).encode())
+def _calibration_id(
+    method: str, numbers: list[float], scores: Floats, truth: NDArray[np.bool_]
+) -> str:
+    digest = hashlib.sha256(json.dumps([method, *numbers]).encode())
     digest.update(scores.tobytes())
     digest.update(np.packbits(truth).tobytes())
     return digest.hexdigest()[:16]

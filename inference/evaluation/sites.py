@@ -14,7 +14,6 @@ from connectome.errors import InputError, ModelError
 from inference.calibration import (
     calibrated,
     candidate_probability,
-    fit_temperature,
     with_share,
     yes_share,
 )
@@ -38,7 +37,7 @@ from inference.models.manifest import Calibration
 from inference.models.registry import ModelFolder, find_model, list_models
 from inference.training.site_rows import measured_sites
 from inference.training.site_table import SiteRows
-from inference.training.site_tasks import SiteTraining, crossed_logits, fitted
+from inference.training.site_tasks import SiteTraining, crossed_logits, fitted, site_calibration
 from inference.training.trees import tree_logits
 from proofreading.verdicts import Task
 
@@ -204,7 +203,7 @@ def _refitted(rows: SiteRows, judge: str, settings: SiteTraining) -> _Said:
         fold,
         rows.logits(tree_logits(fitted(learnt, sites, settings), values)),
         np.full(len(rows.samples), np.nan),
-        fit_temperature(crossed, rows.truth[asked], "the training block", share),
+        site_calibration(rows.task, crossed, rows.truth[asked], "the training block", share),
     )
 
 

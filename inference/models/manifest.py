@@ -233,7 +233,7 @@ class CandidateLine(_Strict):
 
 
 class Calibration(_Strict):
-    """How a logit becomes a probability: ``sigmoid(logit / temperature)``, then a curve if any.
+    """How a logit becomes a probability: ``sigmoid(logit / temperature + shift)``, then a curve.
 
     `yes_share` is the share of yes among the pairs the temperature was fitted on, and
     `candidate_yes_share` that among touching segments of an automatic segmentation in
@@ -244,6 +244,7 @@ class Calibration(_Strict):
     id: str
     method: str = "temperature"
     temperature: float = Field(gt=0)
+    shift: float = 0.0
     samples: int = Field(ge=1)
     held_out: str
     isotonic: Isotonic | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.calibration import calibration_error, probabilities
+from inference.calibration import calibrated, calibration_error
 from inference.datasets.folds import Fold
 from inference.datasets.volumes import TruthVolume
 from inference.models.manifest import Block, Calibration
@@ -27,7 +27,7 @@ def held_out_metrics(
     """Return figures on the pairs that a calibration was fitted on: not a test."""
     yes = logits > 0
     balanced = (yes[truth].mean() + (~yes[~truth]).mean()) / 2
-    chance = probabilities(logits, calibration.temperature)
+    chance = calibrated(logits, calibration)
     return {
         "calibration_block_balanced_accuracy": round(float(balanced), 4),
         "calibration_block_ece_15": round(calibration_error(chance, truth), 4),

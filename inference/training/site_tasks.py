@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectome.errors import InputError, StorageError
-from inference.calibration import calibration_error, fit_temperature, probabilities, yes_share
+from inference.calibration import (
+    calibrated,
+    calibration_error,
+    fit_slope_and_shift,
+    fit_temperature,
+    yes_share,
+)
 from inference.datasets.folds import Fold, fold_named
 from inference.datasets.volumes import TruthVolume, load_truth_volume
 from inference.features.site_spec import SiteSpec
@@ -36,7 +42,7 @@ from inference.training.statistics import feature_statistics
 from inference.training.trees import OPSET, export_trees, fitted_projection, tree_logits
 from proofreading.verdicts import Task
 
-__all__ = ["SiteTraining", "crossed_logits", "fitted", "train_site_task"]
+__all__ = ["SiteTraining", "crossed_logits", "fitted", "site_calibration", "train_site_task"]
 
 Say = Callable[[str], None]
 Mask = NDArray[np.bool_]
@@ -212,7 +218,24 @@ def _calibrated(
     where = "everywhere" if settings.fold == WHOLE else "in the training block"
     held_out = f"every site {where}, answered by trees that saw no site of its body"
     share = yes_share(rows.truth[candidates if candidates.any() else asked])
-    return fit_temperature(crossed[asked], rows.truth[asked], held_out, share)
+    return site_calibration(rows.task, crossed[asked], rows.truth[asked], held_out, share)
+
+
+def site_calibration(
+    task: Task,
+    logits: NDArray[np.float64],
+    truth: NDArray[np.bool_],
+    held_out: str,
+    candidate_yes_share: float,
+) -> Calibration:
+    """Return the calibration of a task's trees from answers (n,) that they did not learn from.
+
+    Slope and shift for cuts, a temperature for the others: chosen by the likelihood and the
+    calibration error on the block of the fold ``middle``, which stands in no protocol figure.
+    """
+    shifted = task is Task.SPLIT_ACTION_EVALUATION
+    fit = fit_slope_and_shift if shifted else fit_temperature
+    return fit(logits, truth, held_out, candidate_yes_share)
 
 
 def _exported(
@@ -270,7 +293,7 @@ def _metrics(
     logits: NDArray[np.float64], truth: Mask, calibration: Calibration
 ) -> dict[str, float]:
     """Return figures on the crossed answers inside the training block: not a test."""
-    chance = probabilities(logits, calibration.temperature)
+    chance = calibrated(logits, calibration)
     return {
         "calibration_ece_15": round(calibration_error(chance, truth), 4),
         "calibration_sites": float(len(truth)),

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from inference.calibration import (
+    calibrated,
     calibration_error,
     candidate_probability,
+    fit_slope_and_shift,
     fit_temperature,
     probabilities,
 )
@@ -25,6 +27,19 @@ def test_temperature_of_overconfident_scores_is_found() -> None:
         < 0.02
         < calibration_error(probabilities(honest * 3, 1.0), truth)
     )
+
+
+def test_scores_that_lean_to_one_side_need_a_shift() -> None:
+    rng = np.random.default_rng(4)
+    honest = rng.normal(-1, 2, 20_000)
+    truth = rng.random(20_000) < probabilities(honest, 1.0)
+    leaning = honest * 2 + 3
+    found = fit_slope_and_shift(leaning, truth, "invented", 0.3)
+    assert found.temperature == pytest.approx(2.0, rel=0.05)
+    assert found.shift == pytest.approx(-1.5, abs=0.05)
+    told = calibrated(leaning, found)
+    plain = calibrated(leaning, fit_temperature(leaning, truth, "invented", 0.3))
+    assert calibration_error(told, truth) < 0.02 < calibration_error(plain, truth)
 
 
 def test_another_calibration_has_another_id() -> None:
