@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 
 from connectome.space import PointNm
@@ -19,7 +19,6 @@ __all__ = [
     "LAYOUTS",
     "Quaternion",
     "call",
-    "ignore_repeats",
     "install",
     "move_to",
     "patch_sites",
@@ -136,8 +135,3 @@ def set_controls(controls: Mapping[str, float | bool]) -> str:
 def set_contrast(low: float, high: float) -> str:
     """Return the script that shows these imagery values black and white."""
     return call("setContrast", {"low": low, "high": high})
-
-
-def ignore_repeats(codes: Collection[str]) -> str:
-    """Return the script that drops auto-repeat of these keys (``keyf``, ``space``)."""
-    return call("ignoreRepeats", {"codes": sorted(codes)})

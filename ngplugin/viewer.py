@@ -8,7 +8,7 @@ in the store until the page asks for it; the client is never reset.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock, Thread
 from typing import Any
 
@@ -166,31 +166,6 @@ class SiteViewer:
         """Call back with the id of a site that was clicked, drags included."""
         self._click_callbacks.append(callback)
 
-    def on_action(self, name: str, callback: Callable[[], None]) -> None:
-        """Call back when a key bound to `name` is pressed in the page."""
-        self._viewer.actions.add(f"proofdesk-{name}", lambda _state: callback())
-
-    def bind_keys(
-        self, keys: Mapping[str, str], *, repeating: Collection[str] = ("next", "previous")
-    ) -> None:
-        """Bind actions to keys inside the page, over Neuroglancer's own.
-
-        Parameters
-        ----------
-        keys : mapping
-            Action to keys, ``{"accept": "keyf", "undo": "keyz"}``; several keys for one
-            action are separated by spaces, modifiers are written ``shift+space``.
-        repeating : collection of str
-            Actions whose key may be held down; the others ignore auto-repeat.
-        """
-        pairs = [(key, name) for name, bound in keys.items() for key in bound.split()]
-        with self._viewer.config_state.txn() as config:
-            for key, name in pairs:
-                for events in ("viewer", "data_view", "slice_view", "perspective_view"):
-                    getattr(config.input_event_bindings, events)[key] = f"proofdesk-{name}"
-        quiet = {key.split("+")[-1] for key, name in pairs if name not in repeating}
-        self._updates.slot("keys", scripts.ignore_repeats(quiet))
-
     # ---- sites -------------------------------------------------------------------
 
     def add_sites(self, sites: Sequence[Site]) -> None:
@@ -280,16 +255,6 @@ class SiteViewer:
         if merged != self._merged:
             self._merged = merged
             self._show(self._pair)
-
-    def replace_roots(self, old: Iterable[int], new: Iterable[int]) -> None:
-        """Show the roots that an edit made in place of those it used up.
-
-        A merge leaves one root in A's colour, a split of A leaves two.
-        """
-        gone, made = set(old), list(new)
-        if not gone.intersection(self._pair):
-            return
-        self._show([*made, *(root for root in self._pair if root not in gone)])
 
     def show_after(
         self,

@@ -125,16 +125,6 @@ class Preferences(BaseModel):
         """
         return _checked({**self.model_dump(), **values})
 
-    def with_keys(self, action: str, pair: KeyPair) -> Preferences:
-        """Return these with an action's keys.
-
-        Raises
-        ------
-        InputError
-            If a key already belongs to another action.
-        """
-        return self.changed(keys={**self.keys, action: pair})
-
 
 def bound_keys(preferences: Preferences) -> dict[str, str]:
     """Return the action for every key, in Qt's notation."""

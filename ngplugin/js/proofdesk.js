@@ -304,25 +304,6 @@
     control.trackable.value = { ...control.trackable.value, range, window: range };
   }
 
-  // ---- keys --------------------------------------------------------------------
-
-  let quiet = new Set();
-
-  function ignoreRepeats({ codes }) {
-    quiet = new Set(codes);
-  }
-
-  window.addEventListener(
-    "keydown",
-    (event) => {
-      if (event.repeat && quiet.has(event.code.toLowerCase())) {
-        event.stopImmediatePropagation();
-        event.preventDefault();
-      }
-    },
-    true,
-  );
-
   // ---- look ----------------------------------------------------------------------
 
   function dress() { // The page's own furniture steps back until it is needed.
@@ -424,7 +405,6 @@
     moveTo,
     setControls,
     setContrast,
-    ignoreRepeats,
   };
   // More commands, from another file; they get what they need of this one.
   function extend(make) {

@@ -138,10 +138,6 @@ class LedgerState:
         conflicts = self.edits(EditState.CONFLICT)
         return [r for r in conflicts if r.held and self.stands(r.edit.decision_id)]
 
-    def orphaned_edits(self) -> list[EditRecord]:
-        """Return applied edits whose decision was withdrawn or replaced: they may be undone."""
-        return [r for r in self.edits(EditState.COMMITTED) if not self.stands(r.edit.decision_id)]
-
     def unfinished_undos(self) -> list[EditRecord]:
         """Return committed edits whose undo was sent and not answered."""
         found = (self.edit(edit_id) for edit_id in list(self._book.undoing))

@@ -3,11 +3,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from functools import partial
 
 import pytest
-from PyQt6.QtCore import QCoreApplication, QEvent, Qt
-from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QApplication
 
 from connectome.datastack import ViewerSources
@@ -19,12 +16,6 @@ from tests.unit.ngplugin.sites import site
 
 pytestmark = pytest.mark.qt
 LEFT, RIGHT, ABOVE = (140, 200), (260, 200), (200, 20)
-
-
-def press(page: Page, key: Qt.Key, text: str, *, repeat: bool = False) -> None:
-    for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
-        event = QKeyEvent(kind, key, Qt.KeyboardModifier.NoModifier, text, repeat)
-        QCoreApplication.sendEvent(page.target(), event)
 
 
 def is_blue(color: tuple[int, int, int]) -> bool:
@@ -61,14 +52,6 @@ def test_a_pair_is_shown_in_its_colours_and_nothing_else(page: Page) -> None:
     assert shown(page) == [str(ROOT_B)]
 
 
-def test_an_edit_replaces_the_roots_of_the_pair_only(page: Page) -> None:
-    page.viewer.show_pair(77, ROOT_A)
-    page.viewer.replace_roots([5], [6])
-    page.viewer.replace_roots([77, ROOT_A], [ROOT_B])
-    page.until(lambda: is_blue(page.color_at(*RIGHT)), "the merged root")
-    assert shown(page) == [str(ROOT_B)]
-
-
 def test_the_segmentation_can_be_read_again_and_the_imagery_stays(
     page: Page, volume: Served
 ) -> None:
@@ -78,42 +61,6 @@ def test_the_segmentation_can_be_read_again_and_the_imagery_stays(
     page.viewer.refresh_segmentation()
     page.until(lambda: any("/seg/s0/" in path for path in volume.requests[before:]), "the reading")
     assert not [path for path in volume.requests[before:] if path.startswith("/em/")]
-
-
-def test_keys_work_in_the_page_over_neuroglancers_own(page: Page) -> None:
-    pressed: list[str] = []
-    keys = {"accept": "keyf keyj", "unsure": "keys", "next": "space"}
-    for action in keys:
-        page.viewer.on_action(action, partial(pressed.append, action))
-    page.viewer.bind_keys(keys)
-    page.click(200, 60)
-    page.until(
-        lambda: (
-            bool(page.evaluate("[...remoteActionHandler.actionSet.value].length > 4"))
-            and "ignoreRepeats" in "".join(page.scripts)
-        ),
-        "the bindings",
-    )
-    slices = page.evaluate("viewer.showPerspectiveSliceViews.value")
-
-    # The bindings reach the page through the server's event stream; the first press that
-    # arrives proves them, and each press is its own event.
-    def arrived() -> bool:
-        press(page, Qt.Key.Key_J, "j")
-        return bool(pressed)
-
-    page.until(arrived, "the first key")
-    page.until(lambda: set(pressed) == {"accept"})
-    pressed.clear()
-    press(page, Qt.Key.Key_S, "s")
-    press(page, Qt.Key.Key_F, "f")
-    press(page, Qt.Key.Key_F, "f", repeat=True)
-    press(page, Qt.Key.Key_Space, " ")
-    press(page, Qt.Key.Key_Space, " ", repeat=True)
-    page.until(lambda: pressed.count("next") == 2, "the keys")
-    assert [action for action in pressed if action != "accept"] == ["unsure", "next", "next"]
-    assert pressed[-3] == "accept"
-    assert page.evaluate("viewer.showPerspectiveSliceViews.value") == slices
 
 
 def test_the_view_moves_without_a_state_push_and_is_read_back(page: Page) -> None:

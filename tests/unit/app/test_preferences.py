@@ -36,20 +36,22 @@ def test_what_is_chosen_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_key_belongs_to_one_action() -> None:
-    moved = Preferences().with_keys("accept", KeyPair(left="Q"))
+    moved = Preferences().changed(keys={"accept": KeyPair(left="Q")})
     keys = bound_keys(moved)
     assert keys["Q"] == "accept"
     assert "F" not in keys
     assert "J" not in keys
     with pytest.raises(InputError, match="D is bound to both accept and reject"):
-        Preferences().with_keys("accept", KeyPair(left="D"))
+        Preferences().changed(keys={"accept": KeyPair(left="D")})
     # A key that its action gave up is free for another.
-    assert bound_keys(moved.with_keys("reject", KeyPair(left="F")))["F"] == "reject"
+    assert (
+        bound_keys(moved.changed(keys={**moved.keys, "reject": KeyPair(left="F")}))["F"] == "reject"
+    )
 
 
 def test_an_unknown_action_is_refused() -> None:
     with pytest.raises(InputError, match="no action fly"):
-        Preferences().with_keys("fly", KeyPair(left="Q"))
+        Preferences().changed(keys={"fly": KeyPair(left="Q")})
 
 
 @pytest.mark.parametrize(

@@ -222,9 +222,6 @@ def test_an_edit_waits_only_while_its_decision_stands() -> None:
     assert fold(events).pending_edits() == []
     events.append(DecisionRestored("decision-1"))
     assert [r.edit.id for r in fold(events).pending_edits()] == ["edit-1"]
-    events.append(EditChanged("edit-1", EditState.COMMITTED, 7, (9,)))
-    events.append(DecisionWithdrawn("decision-1"))
-    assert [r.operation_id for r in fold(events).orphaned_edits()] == [7]
 
 
 def test_a_change_keeps_what_it_does_not_name() -> None:
