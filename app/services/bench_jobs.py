@@ -50,16 +50,20 @@ class BenchJobs:
         if self._table.running("judge"):
             return False
         self._table.start("judge", "judging")
-        self._desks.workers.to_judge(JudgeAll(again=again))
+        self._desks.workers.to_ranker(JudgeAll(again=again))
+        if again:
+            self._desks.language.look_back()
         return True
 
-    def resume(self) -> None:
-        """Ask anew: a worker was lost."""
-        if self._desks.scan is not None:
-            return
-        if not self._was_detected():
+    def detect_again(self) -> None:
+        """Go on detecting in a new process, if that is not done."""
+        if self._desks.scan is None and not self._was_detected():
             self._desks.workers.to_detector(Detect())
-        self._desks.workers.to_judge(JudgeAll())
+
+    def judge_again(self) -> None:
+        """Go on judging in a new process, if that was under way."""
+        if self._table.running("judge"):
+            self._desks.workers.to_ranker(JudgeAll())
 
     def cancel(self, job: str) -> None:
         """Stop a job; what it has done stays."""
@@ -67,7 +71,7 @@ class BenchJobs:
             self._desks.export.cancel()
             return
         workers = self._desks.workers
-        send = workers.to_detector if job == "detect" else workers.to_judge
+        send = workers.to_detector if job == "detect" else workers.to_ranker
         send(Cancel(job))
 
     def said(self, reply: JobProgress | JobDone | JobFailed) -> bool:

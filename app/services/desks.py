@@ -26,7 +26,8 @@ from app.services.second_look import SecondLooks
 from app.services.seeing import seeing
 from app.services.site_pairs import SitePairs
 from app.services.why import WhyDesk
-from app.services.workers import Post, Workers
+from app.services.worker.process import Work
+from app.services.workers import Post, Worker, Workers
 from connectome.opening import open_datastack
 from ngplugin.viewer import SiteViewer
 
@@ -44,11 +45,11 @@ class Hears(Protocol):
         """Take what a worker or a scan says."""
         ...
 
-    def restarted(self) -> None:
+    def restarted(self, worker: Worker) -> None:
         """Ask anew for what a lost worker will never answer."""
         ...
 
-    def gave_up(self) -> None:
+    def gave_up(self, worker: Worker) -> None:
         """Hear that a worker was lost too often."""
         ...
 
@@ -95,14 +96,13 @@ class Desks:
         self.improbable = Improbable(self.queue, self.viewer)
         self._open_figures()
         self.workers = Workers(
-            self.session.folder,
-            self.datastack.address,
+            Work(self.session.folder, self.datastack.address, opened.models),
             post,
             take=lambda reply: hears().take(reply),
-            restarted=lambda: hears().restarted(),
-            gave_up=lambda: hears().gave_up(),
+            restarted=lambda worker: hears().restarted(worker),
+            gave_up=lambda worker: hears().gave_up(worker),
         )
-        self._open_desks_of_workers(opened, clock)
+        self._open_desks_of_workers(clock)
         self.cutting, self.after, self.map, self.tint = seeing(
             self.session, self.datastack, self.viewer, self.place, self.queue, post, changed
         )
@@ -136,14 +136,14 @@ class Desks:
             self.quality.hides_all,
         )
 
-    def _open_desks_of_workers(self, opened: Opened, clock: Callable[[], float]) -> None:
+    def _open_desks_of_workers(self, clock: Callable[[], float]) -> None:
         """Open the desks that send commands to workers."""
-        to_judge, to_detector = self.workers.to_judge, self.workers.to_detector
-        self.why = WhyDesk(to_judge, self.quality.dashboard)
-        self.language = LanguageDesk(self.session.folder, opened.models, to_judge)
-        self.roots = RootWatch(self.queue, self.pairs, to_detector)
-        self.place = Place(self.session, self.queue, self.viewer, to_judge, clock)
-        self.learning = LearningDesk(self.session, to_judge)
+        to_drawer = self.workers.to_drawer
+        self.why = WhyDesk(to_drawer, self.quality.dashboard)
+        self.language = LanguageDesk(self.session.folder, to_drawer)
+        self.roots = RootWatch(self.queue, self.pairs, self.workers.to_detector)
+        self.place = Place(self.session, self.queue, self.viewer, to_drawer, clock)
+        self.learning = LearningDesk(self.session, self.workers.to_ranker)
 
     def _make_viewer(self) -> SiteViewer:
         sources = self.datastack.viewer_sources()

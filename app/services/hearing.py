@@ -14,6 +14,7 @@ from app.services.worker.messages import (
     JobDone,
     JobFailed,
     JobProgress,
+    Judged,
     JudgeReady,
     LanguageState,
     LearnedSo,
@@ -22,12 +23,15 @@ from app.services.worker.messages import (
     RootsFound,
     RootsReplaced,
 )
-from app.services.workers import Post
+from app.services.workers import Post, Worker
 
 if TYPE_CHECKING:
     from app.services.desks import Desks
 
 __all__ = ["Hearing"]
+
+RANKER_LOST = "The process that judges all sites ended several times."
+JUDGE_AGAIN = "Those that you look at are judged all the same; retry, or run proofdesk doctor."
 
 
 class Hearing:
@@ -64,7 +68,9 @@ class Hearing:
         """Take a reply; what belongs to nobody is dropped."""
         if self._closed:
             return
-        if isinstance(reply, Changed):
+        if isinstance(reply, Changed | Judged):
+            if isinstance(reply, Judged):
+                self._desks.language.judged(reply.site_ids)
             self.follow_soon()
             return
         desks = self._desks
@@ -89,18 +95,28 @@ class Hearing:
                 desks.language.take(reply)
         self._changed()
 
-    def restarted(self) -> None:
+    def restarted(self, worker: Worker) -> None:
         """Ask anew for what the lost process will never answer."""
         desks = self._desks
-        desks.language.begin()
-        desks.place.tracker.forget_requests()
-        desks.why.forget()
-        desks.roots.forget_requests()
-        desks.learning.forget_requests()
-        self._jobs.resume()
+        match worker:
+            case Worker.DRAWER:
+                desks.language.begin()
+                desks.place.ask_anew()
+                desks.why.forget()
+            case Worker.DETECTOR:
+                desks.roots.forget_requests()
+                self._jobs.detect_again()
+            case Worker.RANKER:
+                self._jobs.judge_again()
+                desks.learning.forget_requests()
 
-    def gave_up(self) -> None:
+    def gave_up(self, worker: Worker) -> None:
         """Say so and leave the rest usable."""
+        if worker is Worker.RANKER:
+            # Sites that are looked at are judged all the same: this is a state of the job.
+            self._desks.jobs.take(JobFailed("judge", RANKER_LOST, JUDGE_AGAIN))
+            self._changed()
+            return
         self.judge = JudgeStatus(Phase.FAILED, "", "", "The worker process keeps ending.")
         self._desks.notices.notify(
             Level.ERROR,
@@ -147,13 +163,12 @@ class Hearing:
         """Do what waits until all news are taken in."""
         self._desks.looking.settle()
         self._desks.roots.check_once()
-        if not self._desks.jobs.running("judge"):
-            # What was learned may have changed the order; while all are judged it never rests.
-            self._desks.place.look_ahead()
+        # What was judged or learned may have changed the order.
+        self._desks.place.look_ahead()
 
     def _looked(self, reply: Looked) -> None:
         desks = self._desks
-        if reply.lost_graphics and desks.workers.renew_judge():
+        if reply.lost_graphics and desks.workers.renew_drawer():
             return  # A new process is asked for the same pictures.
         desks.place.looked(reply)
         desks.roots.looked(reply, desks.session.catalogue.site(reply.site_id))

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.services.model import Phase
-from app.services.worker.language_messages import AskLanguage, LanguageState, UseLanguage
+from app.services.worker.language_messages import (
+    AskLanguage,
+    Consider,
+    LanguageState,
+    LookBack,
+    UseLanguage,
+)
 from inference.judges.routing import read_routing, write_routing
 from inference.prompts.slots import SLOT_NAMES, recorded, slots_of
 from proofreading.verdicts import Verdict
@@ -61,8 +67,6 @@ class LanguageDesk:
     ----------
     session : Path
         The session folder; the words are kept in its ``routing.json``.
-    models : sequence of str
-        Ids or folders to use besides those of the session.
     send : callable
         Sends a command to the judging worker.
     """
@@ -70,16 +74,15 @@ class LanguageDesk:
     def __init__(
         self,
         session: Path,
-        models: tuple[str, ...],
-        send: Callable[[UseLanguage | AskLanguage], None],
+        send: Callable[[UseLanguage | AskLanguage | Consider | LookBack], None],
     ) -> None:
-        self._session, self._models, self._send = session, models, send
+        self._session, self._send = session, send
         self._words = dict(read_routing(session).words)
         self._state: LanguageState | None = None
 
     def begin(self) -> None:
-        """Tell a worker that has just been started what to use."""
-        self._send(UseLanguage(self._models, dict(self._words)))
+        """Tell a worker that has just been started which words to use."""
+        self._send(UseLanguage(dict(self._words)))
 
     def use_words(self, words: Mapping[str, str], site_id: str | None) -> None:
         """Ask with these words from now on, first about the site on the screen.
@@ -93,13 +96,22 @@ class LanguageDesk:
         routing = read_routing(self._session)
         write_routing(self._session, routing.model_copy(update={"words": kept}))
         self._words = kept
-        self._send(UseLanguage(self._models, dict(kept)))
+        self._send(UseLanguage(dict(kept)))
         if site_id is not None:
             self.ask(site_id)
 
     def ask(self, site_id: str) -> None:
         """Ask about a site because the person wants it."""
         self._send(AskLanguage(site_id))
+
+    def judged(self, site_ids: tuple[str, ...]) -> None:
+        """Tell a model, if there is one, which sites others have judged."""
+        if self._state is not None:
+            self._send(Consider(site_ids))
+
+    def look_back(self) -> None:
+        """Let a model look again for what is open."""
+        self._send(LookBack())
 
     def take(self, state: LanguageState) -> None:
         """Keep what the worker says."""

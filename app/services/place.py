@@ -13,7 +13,7 @@ from proofreading.sites import Site
 
 if TYPE_CHECKING:
     from app.services.queue import Queue
-    from app.services.worker.messages import Look, Looked
+    from app.services.worker.messages import Look, LookAhead, Looked
     from ngplugin.viewer import SiteViewer
     from proofreading.session import Session
 
@@ -36,7 +36,7 @@ class Place:
         session: Session,
         queue: Queue,
         viewer: SiteViewer,
-        send: Callable[[Look], None],
+        send: Callable[[Look | LookAhead], None],
         clock: Callable[[], float],
     ) -> None:
         self._session = session
@@ -113,6 +113,12 @@ class Place:
         if self.site is not None:
             self.show(self.site, self.tracker.partner_index)
 
+    def ask_anew(self) -> None:
+        """Ask again for what a lost worker will never answer."""
+        self.tracker.forget_requests()
+        self._ahead = ()
+        self.look_ahead()
+
     def seen_pair(self) -> tuple[int, int] | None:
         """Return the roots on the screen, which an edit expects to find."""
         roots = self.tracker.present_roots()
@@ -139,11 +145,12 @@ class Place:
             self._viewer.show_pair(*roots)
 
     def _prefetch(self, ahead: tuple[str, ...]) -> None:
-        places = []
+        keys, places = [], []
         for site_id in ahead:
             coming = self._session.catalogue.site(site_id)
             if coming is not None:
                 index = self.proposed(coming)
-                self.tracker.prefetch(coming, index)
+                keys.append((coming.id, index))
                 places.append((coming.point_nm, self.tracker.roots_of(coming, index)))
+        self.tracker.prefetch(keys)
         self._viewer.prefetch(places)

@@ -111,6 +111,11 @@ class SecondOpinions:
                 self._earn(place, result.site_id)
                 self._want((place, result.site_id, result.partner_supervoxel), router.wants(result))
 
+    def consider_sites(self, site_ids: Sequence[str]) -> None:
+        """Take in what the catalogue holds of sites that first judges answered about."""
+        for site in filter(None, map(self._catalogue.site, site_ids)):
+            self._recall_routers(site)
+
     def prefer(self, site_id: str) -> None:
         """Ask about the site on the screen before all others."""
         self._preferred = site_id
@@ -240,11 +245,14 @@ class SecondOpinions:
 
     def _recall(self) -> Iterator[None]:
         for number, site in enumerate(self._catalogue.sites(), 1):
-            for place, router in enumerate(self.routers):
-                if can_be_asked(router.task, site):
-                    self._recall_site(place, router, site)
+            self._recall_routers(site)
             if number % RECALLED == 0:
                 yield
+
+    def _recall_routers(self, site: Site) -> None:
+        for place, router in enumerate(self.routers):
+            if can_be_asked(router.task, site):
+                self._recall_site(place, router, site)
 
     def _recall_site(self, place: int, router: Router, site: Site) -> None:
         verdicts = self._catalogue.verdicts(site.id, router.task)

@@ -7,13 +7,13 @@ never shown: the person has moved on.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from app.services.model import Current, JudgeStatus, PartnerChoice, Phase
 from app.services.questions import question_of, task_of
-from app.services.worker.messages import Look, Looked
+from app.services.worker.messages import Look, LookAhead, Looked
 from proofreading.catalogue import Catalogue
 from proofreading.decisions import Answer
 from proofreading.sites import Partner, Site
@@ -34,7 +34,7 @@ Outcome = Verdict | FailedVerdict
 class Tracker:
     """Holds the current site and the pictures of it and of the next ones."""
 
-    send: Callable[[Look], None]
+    send: Callable[[Look | LookAhead], None]
     catalogue: Catalogue
     site: Site | None = None
     partner_index: int = 0
@@ -42,7 +42,7 @@ class Tracker:
     message: str = ""
     roots: dict[tuple[str, int], tuple[int, int | None]] = field(default_factory=dict)
     _pictures: OrderedDict[tuple[str, int], SitePictures] = field(default_factory=OrderedDict)
-    _asked: set[tuple[str, int]] = field(default_factory=set)
+    _asked: dict[tuple[str, int], Look] = field(default_factory=dict)
     _said: tuple[str, dict[int | None, Outcome], list[FailedVerdict]] | None = None
     _stale: bool = False
     _last: Current | None = None
@@ -50,22 +50,25 @@ class Tracker:
     def show(self, site: Site | None, partner_index: int = 0) -> None:
         """Make a site (and one of its partners) the current one and ask for its pictures."""
         self.site, self.partner_index, self.message = site, partner_index, ""
-        self.generation += 1
         if site is not None and (site.id, partner_index) not in self._pictures:
-            self._asked.add((site.id, partner_index))
-            self.send(Look(site.id, partner_index, self.generation, urgent=True))
+            self.send(self._request((site.id, partner_index)))
 
-    def prefetch(self, site: Site, partner_index: int) -> None:
-        """Ask for the pictures of a site that comes next."""
-        key = (site.id, partner_index)
-        if key not in self._pictures and key not in self._asked:
-            self._asked.add(key)
-            self.send(Look(site.id, partner_index, self.generation, urgent=False))
+    def prefetch(self, places: Sequence[tuple[str, int]]) -> None:
+        """Ask for the pictures of the sites (and partners) that come next, and of no others."""
+        missing = [key for key in places if key not in self._pictures]
+        self.send(LookAhead(tuple(map(self._request, missing))))
+
+    def _request(self, key: tuple[str, int]) -> Look:
+        """Return the request for pictures: the one that is on its way, if there is one."""
+        if key not in self._asked:
+            self.generation += 1
+            self._asked[key] = Look(*key, self.generation)
+        return self._asked[key]
 
     def take(self, reply: Looked) -> bool:
         """Keep what arrived; tell whether it belongs to the site on the screen."""
         key = (reply.site_id, reply.partner_index)
-        self._asked.discard(key)
+        self._asked.pop(key, None)
         if reply.roots is not None:
             self.roots[key] = reply.roots
         if reply.pictures is not None:
@@ -84,6 +87,7 @@ class Tracker:
         for key in stale:
             del self.roots[key]
             self._pictures.pop(key, None)
+            self._asked.pop(key, None)
 
     def forget_requests(self) -> None:
         """Ask anew for what a lost worker will never answer."""

@@ -23,7 +23,7 @@ from app.services.model import EditList, Level, Notice, PlannedEdit, SecondLook,
 from app.services.snapshots import current_of, snapshot_of
 from app.services.splitting_model import CutSide
 from app.services.through import QueueOrder
-from app.services.workers import Post
+from app.services.workers import Post, Worker
 from connectome.errors import ProofdeskError
 from proofreading.decisions import Answer
 from proofreading.triage import Lane
@@ -97,8 +97,8 @@ class Workbench:
         return self._desks.datastack.address
 
     @property
-    def worker_pids(self) -> tuple[int, ...]:
-        """Process ids of the workers that were started, the detector's first."""
+    def worker_pids(self) -> dict[Worker, int]:
+        """Process ids of the workers that were started."""
         return self._desks.workers.pids
 
     def snapshot(self) -> Snapshot:

@@ -73,6 +73,18 @@ class MeasuredPairs(Closing):
         rows = list(islice(self._known.values(), most))
         return np.array(rows, np.float32) if rows else np.empty((0, 0), np.float32)
 
+    def look_up(self, keys: Iterable[PairKey]) -> None:
+        """Take in what another process may have measured of these pairs."""
+        missing = [key for key in keys if key not in self._known]
+        with self._lock, translated(self._path):
+            for site, partner in missing:
+                row = self._db.execute(
+                    "SELECT numbers FROM pairs WHERE spec = ? AND site_id = ? AND partner = ?",
+                    (self._spec, site, str(partner)),
+                ).fetchone()
+                if row is not None:
+                    self._known[site, partner] = np.frombuffer(row[0], "<f4")
+
     def add(self, measured: Mapping[PairKey, NDArray[np.float32]]) -> None:
         """Keep what was measured; what is known of a pair already stays."""
         fresh = {key: row for key, row in measured.items() if key not in self._known}

@@ -21,6 +21,7 @@ pytest.importorskip("peft", reason="a language model needs the extra `vlm`")
 from app.services.language import LanguageStatus
 from app.services.model import Phase
 from app.services.opening import Opened
+from app.services.workers import Worker
 from app.ui.driver import Driver
 from inference.judges.routing import Route, Routing, write_routing
 from proofreading.verdicts import Task, Verdict
@@ -65,7 +66,7 @@ def _is(driver: Driver, phase: Phase) -> bool:
 
 def _serving_pid(driver: Driver) -> int:
     """Return the process of the language model: a child of the judging worker."""
-    worker = driver.workbench.worker_pids[-1]
+    worker = driver.workbench.worker_pids[Worker.DRAWER]
     children = Path(f"/proc/{worker}/task").glob("*/children")
     for pid in (int(p) for file in children for p in file.read_text().split()):
         if b"inference.judges.vlm.serving" in Path(f"/proc/{pid}/cmdline").read_bytes():

@@ -186,6 +186,7 @@ class Learner(Closing):
         return AdaptiveJudge(base, scaling, settings=settings, versions=self._versions)
 
     def _measured(self, keys: Sequence[PairKey]) -> Iterator[None]:
+        self._pairs.look_up(keys)
         for begin in range(0, len(keys), FEW):
             if self._measure(keys[begin : begin + FEW]):
                 yield

@@ -62,6 +62,7 @@ class Explainer:
 
     def _unusual(self, site: Site, partner: Partner, task: Task) -> tuple[Blame, ...]:
         judge, key = self.panel.measures(task), (site.id, partner.supervoxel)
+        self.measured.look_up([key])
         if judge is None or key not in self.measured:
             return ()
         contract = judge.manifest.input

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.services.detecting import DETECTED, detect_batches
 from app.services.judging import SiteDesk, load_panel
@@ -12,7 +12,6 @@ from app.services.opening import open_session
 from app.services.panel import Panel, judge_batches
 from app.services.worker.explaining import Explainer
 from app.services.worker.language import LanguageBench
-from app.services.worker.language_messages import UseLanguage
 from app.services.worker.messages import (
     Changed,
     CheckRoots,
@@ -20,6 +19,7 @@ from app.services.worker.messages import (
     FindRoots,
     JobDone,
     JobProgress,
+    Judged,
     JudgeReady,
     LearnedSo,
     Look,
@@ -32,6 +32,9 @@ from connectome.opening import open_datastack
 from inference.judges.routing import read_routing
 from proofreading.sites import Partner, Site
 
+if TYPE_CHECKING:
+    from app.services.worker.process import Work
+
 __all__ = ["Shop"]
 
 
@@ -40,10 +43,8 @@ class Shop:
 
     Parameters
     ----------
-    session : Path
-        The session folder; the worker adds to its catalogue and never to its ledger.
-    address : str
-        What opens the datastack.
+    work : Work
+        Whose session it is; the worker adds to its catalogue and never to its ledger.
     send : callable
         Sends a reply to the window.
     wake : callable
@@ -52,19 +53,18 @@ class Shop:
 
     def __init__(
         self,
-        session: Path,
-        address: str,
+        work: Work,
         send: Callable[[Reply], None],
         wake: Callable[[], None],
     ) -> None:
         self.send = send
         self.language = LanguageBench(send, lambda: send(Changed()), wake)
-        self._models: tuple[str, ...] = ()
-        self._datastack = open_datastack(address)
-        self._session = open_session(session, datastack=self._datastack, role="worker")
+        self._models = work.models
+        self._datastack = open_datastack(work.address)
+        self._session = open_session(work.session, datastack=self._datastack, role="worker")
         self._learner = Learner(self._session, self._datastack)
         self._desk: SiteDesk | None = None
-        self._panel = Panel(())
+        self._loaded: Panel | None = None
 
     def close(self) -> None:
         """End the models, and close the session and the datastack."""
@@ -91,20 +91,19 @@ class Shop:
 
     def judge_all(self, *, again: bool) -> Iterator[None]:
         """Judge sites; a step is one batch."""
-        self._ready()
-        if self._panel.main is None:
+        panel = self._judges()
+        if panel.main is None:
             self.send(JobDone("judge", "no model"))
             return
         if again:
             self._session.catalogue.retry()
-            self.language.recall()
         done = 0
-        for batch in judge_batches(self._panel, self._datastack, self._session.catalogue):
-            self.language.consider(batch)
-            self.send(Changed())
+        for batch in judge_batches(panel, self._datastack, self._session.catalogue):
+            judged = tuple(dict.fromkeys(result.site_id for result in batch))
+            self.send(Judged(judged))
             counts = self._session.catalogue.counts()
-            done += len({result.site_id for result in batch})
-            fraction = done / max(self._panel.questions(counts.by_kind), 1)
+            done += len(judged)
+            fraction = done / max(panel.questions(counts.by_kind), 1)
             self.send(JobProgress("judge", f"judging · {counts.judged:,}", min(fraction, 1.0)))
             yield
         yield from self.learn()
@@ -112,9 +111,8 @@ class Shop:
 
     def learn(self) -> Iterator[None]:
         """Learn from the person's decisions, and answer as learned; a step is one batch."""
-        self._ready()
         learner = self._learner
-        for _step in learner.learn(self._panel.pair_models):
+        for _step in learner.learn(self._judges().pair_models):
             self.send(Changed())
             yield
         learned = learner.learned
@@ -125,8 +123,7 @@ class Shop:
         site = self._session.catalogue.site(command.site_id)
         if site is None:
             return
-        self._ready()
-        explainer = Explainer(self._panel, self._datastack, self._learner.measured)
+        explainer = Explainer(self._judges(), self._datastack, self._learner.measured)
         for explained in explainer.explain(command, site):
             if explained is not None:
                 self.send(explained)
@@ -154,35 +151,28 @@ class Shop:
             return
         try:
             self._judge_now(site)
-            if look.urgent:
-                self.language.prefer(site)
             self._make_pictures(look, site)
         except ProofdeskError as error:
             self._answer(look, None, f"{error.message} {error.hint}".strip())
 
     def _judge_now(self, site: Site) -> None:
-        self._ready()
-        waiting = self._panel.without_verdict(self._session.catalogue, site)
+        desk = self._drawing()
+        waiting = desk.panel.without_verdict(self._session.catalogue, site)
         if waiting.judges:
             results = waiting.judge(self._datastack, [site])
             self._session.catalogue.add_verdicts(results)
             self.language.consider(results)
             self.send(Changed())
 
-    def use_language(self, command: UseLanguage) -> None:
-        """Take in which models to use, and with which words."""
-        self._models = command.models
-        self.language.use(command.words)
-
     def ask_language(self, site_id: str) -> None:
         """Ask a language model about a site because the person wants it."""
         site = self._session.catalogue.site(site_id)
         if site is not None:
-            self._ready()
+            self._drawing()
             self.language.ask(site)
 
     def _make_pictures(self, look: Look, site: Site) -> None:
-        desk = self._ready()
+        desk = self._drawing()
         partner: Partner | None = site.partners[look.partner_index] if site.partners else None
         roots = desk.roots(site, partner)
         pictures = desk.pictures(site, partner, roots)
@@ -191,20 +181,29 @@ class Shop:
     def _answer(self, look: Look, roots: tuple[int, int | None] | None, message: str) -> None:
         self.send(Looked(look.site_id, look.partner_index, look.generation, None, roots, message))
 
-    def _ready(self) -> SiteDesk:
-        """Load the judge once; without one, pictures are still made."""
+    def _drawing(self) -> SiteDesk:
+        """Return what draws, made once, with the judges; without one, pictures are still made.
+
+        Language models are loaded with it: they are asked where sites are drawn.
+        """
         if self._desk is None:
+            panel = self._judges()
+            self._desk = SiteDesk(self._datastack, panel)
+            self.language.open(panel, self._datastack, self._session.catalogue)
+        return self._desk
+
+    def _judges(self) -> Panel:
+        """Load the judges once, and tell how that went."""
+        if self._loaded is None:
+            self._loaded = Panel(())
             try:
-                self._panel = self._load_panel()
-                if self._panel.main is not None:
-                    main = self._panel.main
-                    self.send(JudgeReady(main.manifest.id, main.provider))
+                self._loaded = self._load_panel()
             except ProofdeskError as error:
                 self.send(JudgeReady("", "", f"{error.message} {error.hint}".strip()))
-            self._desk = SiteDesk(self._datastack, self._panel)
-            self._panel.keep_measured(self._learner.keep, self._learner.spec_hash)
-            self.language.open(self._panel, self._datastack, self._session.catalogue)
-        return self._desk
+            if (main := self._loaded.main) is not None:
+                self.send(JudgeReady(main.manifest.id, main.provider))
+            self._loaded.keep_measured(self._learner.keep, self._learner.spec_hash)
+        return self._loaded
 
     def _load_panel(self) -> Panel:
         """Load the judges; where those that were chosen cannot be had, the bundled ones."""

@@ -80,10 +80,15 @@ class LanguageBench:
         if self._second is not None:
             self._second.consider(results)
 
-    def prefer(self, site: Site) -> None:
+    def consider_sites(self, site_ids: Sequence[str]) -> None:
+        """Take in that first judges have answered about these sites."""
+        if self._second is not None:
+            self._second.consider_sites(site_ids)
+
+    def prefer(self, site_id: str) -> None:
         """Ask about the site on the screen before all others."""
         if self._second is not None:
-            self._second.prefer(site.id)
+            self._second.prefer(site_id)
 
     def ask(self, site: Site) -> None:
         """Ask about a site because the person wants it."""

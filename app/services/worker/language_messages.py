@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["AskLanguage", "LanguageState", "UseLanguage", "Wake"]
+__all__ = ["AskLanguage", "Consider", "LanguageState", "LookBack", "UseLanguage", "Wake"]
 
 
 @dataclass(frozen=True)
 class UseLanguage:
-    """From now on use these models besides those of the session, and these words.
+    """Ask with these words from now on, by slot (`inference.prompts.slots`)."""
 
-    Models are ids or folders; they are loaded once, so only those count that are named
-    before the first site is looked at. Words are by slot (`inference.prompts.slots`).
-    """
-
-    models: tuple[str, ...] = ()
     words: dict[str, str] = field(default_factory=dict)
 
 
@@ -24,6 +19,18 @@ class AskLanguage:
     """Ask a language model about a site because the person wants it."""
 
     site_id: str
+
+
+@dataclass(frozen=True)
+class Consider:
+    """Other judges have answered about these sites: see what they leave open."""
+
+    site_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LookBack:
+    """Look again for what is open, because failures are given another chance."""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,15 @@ import threading
 from collections.abc import Iterator
 from itertools import chain
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.services.worker.looks import Looks
 from app.services.worker.messages import (
     AskLanguage,
     Cancel,
     CheckRoots,
     Command,
+    Consider,
     Detect,
     Explain,
     FindRoots,
@@ -28,6 +29,8 @@ from app.services.worker.messages import (
     JudgeAll,
     Learn,
     Look,
+    LookAhead,
+    LookBack,
     Reply,
     Stop,
     UseLanguage,
@@ -37,17 +40,15 @@ from connectome.errors import ProofdeskError
 
 if TYPE_CHECKING:
     from app.services.worker.jobs import Shop
+    from app.services.worker.process import Work
 
 __all__ = ["worker_main"]
 
-NICENESS = 5
-"""The window comes first: on two cores a busy worker must not make it stutter."""
 
-
-def worker_main(connection: Connection, session: str, address: str) -> None:
+def worker_main(connection: Connection, work: Work, niceness: int) -> None:
     """Run a worker until it is told to stop or the window is gone."""
     if hasattr(os, "nice"):
-        os.nice(NICENESS)
+        os.nice(niceness)
     from app.services.worker.jobs import Shop
 
     commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
@@ -59,7 +60,7 @@ def worker_main(connection: Connection, session: str, address: str) -> None:
             connection.send(reply)
 
     try:
-        shop = Shop(Path(session), address, send, lambda: commands.put(Wake()))
+        shop = Shop(work, send, lambda: commands.put(Wake()))
     except ProofdeskError as error:
         send(JobFailed("worker", error.message, error.hint))
         return
@@ -83,7 +84,7 @@ class _Loop:
     def __init__(self, commands: queue.SimpleQueue[Command], shop: Shop) -> None:
         self._commands = commands
         self._shop = shop
-        self._looks: list[Look] = []
+        self._looks = Looks()
         self._jobs: dict[str, Iterator[None]] = {}
         self._stopping = False
 
@@ -93,11 +94,11 @@ class _Loop:
             if self._stopping:
                 return
             if self._looks:
-                self._shop.look(self._looks.pop(0))
+                self._shop.look(self._looks.pop())
             else:
                 self._advance()
             # The question about the site on the screen goes out before the next ones are drawn.
-            if not any(look.urgent for look in self._looks):
+            if not self._looks.urgent:
                 self._ask_language()
 
     def _take(self, *, block: bool) -> None:
@@ -115,15 +116,22 @@ class _Loop:
             case Stop():
                 self._stopping = True
             case Look():
-                self._add_look(command)
+                self._shop.language.prefer(command.site_id)
+                self._looks.show(command)
+            case LookAhead():
+                self._looks.come(command)
             case Detect():
                 self._jobs.setdefault("detect", self._shop.detect())
             case JudgeAll():
                 self._jobs.setdefault("judge", self._shop.judge_all(again=command.again))
             case UseLanguage():
-                self._shop.use_language(command)
+                self._shop.language.use(command.words)
             case AskLanguage():
                 self._shop.ask_language(command.site_id)
+            case Consider():
+                self._shop.language.consider_sites(command.site_ids)
+            case LookBack():
+                self._shop.language.recall()
             case Wake():
                 pass  # The loop looks for itself what is new.
             case Learn():
@@ -137,13 +145,6 @@ class _Loop:
             case Cancel():
                 if self._jobs.pop(command.job, None) is not None:
                     self._shop.send(JobDone(command.job, "cancelled"))
-
-    def _add_look(self, look: Look) -> None:
-        """Queue a look; an urgent one replaces older urgent ones: they left the screen."""
-        if look.urgent:
-            self._looks = [look, *[old for old in self._looks if not old.urgent]]
-        else:
-            self._looks.append(look)
 
     def _advance(self) -> None:
         # A person waits for an explanation; other jobs go on after it.

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.services.worker.language_messages import AskLanguage, LanguageState, UseLanguage, Wake
+from app.services.worker.language_messages import (
+    AskLanguage,
+    Consider,
+    LanguageState,
+    LookBack,
+    UseLanguage,
+    Wake,
+)
 from rendering.picture import PictureState
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ __all__ = [
     "Changed",
     "CheckRoots",
     "Command",
+    "Consider",
     "Detect",
     "Explain",
     "Explained",
@@ -28,10 +36,13 @@ __all__ = [
     "JobProgress",
     "JudgeAll",
     "JudgeReady",
+    "Judged",
     "LanguageState",
     "Learn",
     "LearnedSo",
     "Look",
+    "LookAhead",
+    "LookBack",
     "Looked",
     "Reply",
     "RootsFound",
@@ -56,15 +67,22 @@ class JudgeAll:
 
 @dataclass(frozen=True)
 class Look:
-    """Make the pictures of a site and, if missing, its verdicts.
+    """Make the pictures of a site and, if missing, its verdicts: it is on the screen.
 
-    `generation` comes back with the answer, so that the window can drop a late one.
+    `generation` names the request. Asked again with the same one, because by now the site is
+    on the screen, it is answered once; it comes back with the answer.
     """
 
     site_id: str
     partner_index: int
     generation: int
-    urgent: bool = True
+
+
+@dataclass(frozen=True)
+class LookAhead:
+    """Do the same for the sites that come next, in this order and instead of earlier ones."""
+
+    looks: tuple[Look, ...]
 
 
 @dataclass(frozen=True)
@@ -147,6 +165,13 @@ class Changed:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """The catalogue has news: what judges say about these sites."""
+
+    site_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Looked:
     """The pictures of a site, or why there are none, and the pair's roots as they are now."""
 
@@ -202,12 +227,15 @@ Command = (
     Detect
     | JudgeAll
     | Look
+    | LookAhead
     | CheckRoots
     | FindRoots
     | Learn
     | Explain
     | UseLanguage
     | AskLanguage
+    | Consider
+    | LookBack
     | Wake
     | Cancel
     | Stop
@@ -218,6 +246,7 @@ Reply = (
     | JobFailed
     | JudgeReady
     | Changed
+    | Judged
     | Looked
     | RootsReplaced
     | RootsFound

@@ -5,23 +5,22 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from app.services.worker.messages import Command, Reply, Stop
 
-__all__ = ["WorkerProcess"]
+__all__ = ["Work", "WorkerProcess"]
 
 STOP_SECONDS = 5.0
+KILL_SECONDS = 5.0
 
 
-class WorkerProcess:
-    """One child process that detects, draws and judges.
-
-    A process of its own, because skeletons, pictures and models hold the interpreter
-    for seconds, and a crash in a driver must not take the window along. It is spawned,
-    never forked: Qt and Chromium do not survive a fork.
+@dataclass(frozen=True)
+class Work:
+    """What a worker process is to work on.
 
     Parameters
     ----------
@@ -29,20 +28,47 @@ class WorkerProcess:
         The session folder.
     address : str
         What opens the datastack.
+    models : tuple of str
+        Ids or folders of models to use besides those of the session.
+    """
+
+    session: Path
+    address: str
+    models: tuple[str, ...] = ()
+
+
+class WorkerProcess:
+    """One child process that detects, draws or judges.
+
+    A process of its own, because skeletons, pictures and models hold the interpreter
+    for seconds, and a crash in a driver must not take the window along. It is spawned,
+    never forked: Qt and Chromium do not survive a fork.
+
+    Parameters
+    ----------
+    work : Work
+        What it works on.
     on_reply : callable
         Called with every reply on the reader's thread.
     on_lost : callable
         Called on the reader's thread when the process ends without being asked to.
+    niceness : int
+        How far it stands back behind the window and the other workers.
+    patience_s : float
+        How long it may take to end by itself.
     """
 
     def __init__(
         self,
-        session: Path,
-        address: str,
+        work: Work,
         on_reply: Callable[[Reply], None],
         on_lost: Callable[[], None],
+        *,
+        niceness: int,
+        patience_s: float = STOP_SECONDS,
     ) -> None:
-        self._arguments = (str(session), address)
+        self._arguments = (work, niceness)
+        self._patience_s = patience_s
         self._on_reply = on_reply
         self._on_lost = on_lost
         self._closing = False
@@ -87,17 +113,21 @@ class WorkerProcess:
         if self._process is not None:
             self._process.kill()
 
-    def close(self) -> None:
-        """Ask the process to end, and end it if it does not."""
+    def stop(self) -> None:
+        """Ask the process to end; returns at once."""
         self._closing = True
         self.send(Stop())
+
+    def close(self) -> None:
+        """Ask the process to end, and end it if it does not."""
+        self.stop()
         process = self._process
         if process is None:
             return
-        process.join(STOP_SECONDS)
+        process.join(self._patience_s)
         if process.is_alive():
             process.kill()
-            process.join(STOP_SECONDS)
+            process.join(KILL_SECONDS)
 
     def _read(self, connection: Connection) -> None:
         while True:

@@ -168,6 +168,16 @@ def test_measured_numbers_stay_as_first_measured(tmp_path: Path) -> None:
         assert key not in pairs
 
 
+def test_what_another_process_measured_is_looked_up(tmp_path: Path) -> None:
+    key, path = ("a", 2**63), tmp_path / "pairs.sqlite"
+    with MeasuredPairs(path, "spec") as mine, MeasuredPairs(path, "spec") as other:
+        other.add({key: np.array([1.0, 2.0], np.float32)})
+        assert key not in mine
+        mine.look_up([key, ("b", 3)])
+        np.testing.assert_array_equal(mine.rows([key]), [[1.0, 2.0]])
+        assert len(mine) == 1
+
+
 def test_the_command_tells_what_is_known_and_steps_back(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from app.services.answers import Answers
 from app.services.place import Place
 from app.services.queue import Queue, row_of
 from app.services.site_pairs import SitePairs
-from app.services.worker.messages import Look, Looked
+from app.services.worker.messages import Look, LookAhead, Looked
 from proofreading.decisions import Answer
 from proofreading.edits import MergeEdit
 from proofreading.session import Session
@@ -22,7 +22,7 @@ from tests.unit.ledger.build import a_site
 
 @pytest.mark.parametrize("key", [0, 1, 2])
 def test_the_answer_and_its_edit_are_about_the_chosen_partner(tmp_path: Path, key: int) -> None:
-    site, asked = a_site(1, partners=3), list[Look]()
+    site, asked = a_site(1, partners=3), list[Look | LookAhead]()
     with Session.open(
         tmp_path / "s.proofdesk", datastack_name="offline_test", datastack_address="nowhere"
     ) as session:
@@ -33,9 +33,10 @@ def test_the_answer_and_its_edit_are_about_the_chosen_partner(tmp_path: Path, ke
         place = Place(session, queue, viewer, asked.append, lambda: 0.0)
         place.go(site.id)
         place.show(site, key)
-        assert asked[-1].partner_index == key
+        (look,) = [each for each in asked if isinstance(each, Look)][-1:]
+        assert look.partner_index == key
         now = (9001, 9002 + key)
-        place.looked(Looked(site.id, key, asked[-1].generation, None, now))
+        place.looked(Looked(site.id, key, look.generation, None, now))
         made = Answers(session, queue, viewer, pairs).give(place, Answer.ACCEPT, "")
         assert made is not None
         assert made.partner_supervoxel == site.partners[key].supervoxel

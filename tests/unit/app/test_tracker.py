@@ -10,7 +10,7 @@ import pytest
 
 from app.services.model import JudgeStatus, Phase
 from app.services.tracker import VEILED, Tracker
-from app.services.worker.messages import Look, Looked
+from app.services.worker.messages import Look, LookAhead, Looked
 from proofreading.catalogue import Catalogue
 from rendering.picture import Picture, PictureState
 from rendering.pictures import SitePictures
@@ -20,22 +20,25 @@ READY = JudgeStatus(Phase.READY, "m", "CPU")
 PICTURES = SitePictures({}, {})
 
 
+Asked = list[Look | LookAhead]
+
+
 @pytest.fixture
-def asked() -> list[Look]:
+def asked() -> Asked:
     return []
 
 
 @pytest.fixture
-def tracker(tmp_path: Path, asked: list[Look]) -> Tracker:
+def tracker(tmp_path: Path, asked: Asked) -> Tracker:
     catalogue = Catalogue.open(tmp_path / "catalogue.sqlite")
     catalogue.add_sites([_site(1), _site(2)])
     return Tracker(asked.append, catalogue)
 
 
-def test_a_late_picture_is_kept_but_not_shown(tracker: Tracker, asked: list[Look]) -> None:
+def test_a_late_picture_is_kept_but_not_shown(tracker: Tracker, asked: Asked) -> None:
     tracker.show(_site(1))
     tracker.show(_site(2))
-    assert not tracker.take(Looked(_site(1).id, 0, asked[0].generation, PICTURES))
+    assert not tracker.take(Looked(_site(1).id, 0, 1, PICTURES))
     current = tracker.current(None, READY)
     assert current is not None
     assert current.pictures_phase is Phase.LOADING
@@ -90,19 +93,30 @@ def test_what_has_not_changed_is_the_same_object(tracker: Tracker) -> None:
     assert judged.verdict.probability == pytest.approx(0.25)
 
 
-def test_prefetch_asks_once_and_a_lost_worker_is_asked_anew(
-    tracker: Tracker, asked: list[Look]
+def test_a_site_that_comes_next_is_asked_for_once_until_a_worker_is_lost(
+    tracker: Tracker, asked: Asked
 ) -> None:
     tracker.show(_site(1))
-    tracker.prefetch(_site(2), 0)
-    tracker.prefetch(_site(2), 0)
-    assert [(look.site_id, look.urgent) for look in asked] == [
-        (_site(1).id, True),
-        (_site(2).id, False),
-    ]
+    tracker.prefetch([(_site(2).id, 0)])
+    tracker.show(_site(2))
+    here, ahead, now_here = asked
+    assert isinstance(ahead, LookAhead)
+    # It is the same request, so that a worker that has begun does not begin again.
+    assert ahead.looks == (now_here,)
+    assert now_here != here
+    tracker.prefetch([(_site(1).id, 0)])
+    assert asked[-1] == LookAhead((here,))  # type: ignore[arg-type]  # it is a Look
     tracker.forget_requests()
-    assert asked[-1].site_id == _site(1).id
-    assert asked[-1].urgent
+    assert isinstance(asked[-1], Look)
+    assert asked[-1].site_id == _site(2).id
+    assert asked[-1] != now_here
+
+
+def test_what_is_there_is_not_asked_for(tracker: Tracker, asked: Asked) -> None:
+    tracker.take(Looked(_site(2).id, 0, 1, PICTURES))
+    tracker.prefetch([(_site(2).id, 0)])
+    tracker.show(_site(2))
+    assert asked == [LookAhead(())]
 
 
 def test_veiled_nothing_a_model_said_is_told(tracker: Tracker) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.services.worker.messages import Detect, JobDone, Reply
-from app.services.workers import RESTARTS, Workers
+from app.services.worker.messages import Detect, JobDone, JudgeAll, Reply
+from app.services.worker.process import Work
+from app.services.workers import RESTARTS, Worker, Workers
 from connectome.offline.ingest import IngestRequest, ingest
 from proofreading.session import Session
 
@@ -29,12 +30,11 @@ class Owner:
         self.replies: list[Reply] = []
         self.events: list[str] = []
         self.workers = Workers(
-            session,
-            str(address),
+            Work(session, str(address)),
             self._posted.put,
             take=self.replies.append,
-            restarted=lambda: self.events.append("restarted"),
-            gave_up=lambda: self.events.append("gave up"),
+            restarted=lambda worker: self.events.append(f"{worker} restarted"),
+            gave_up=lambda worker: self.events.append(f"{worker} given up"),
         )
 
     def until(self, condition: Callable[[], bool]) -> None:
@@ -72,27 +72,44 @@ def owner(tmp_path: Path) -> Iterator[Owner]:
 
 def test_a_killed_worker_comes_back_and_works_until_it_is_lost_too_often(owner: Owner) -> None:
     for loss in range(RESTARTS):
-        os.kill(owner.workers.pids[0], signal.SIGKILL)
+        os.kill(owner.workers.pids[Worker.DETECTOR], signal.SIGKILL)
         owner.until(lambda: len(owner.events) > loss)  # noqa: B023
-    assert owner.events == ["restarted"] * RESTARTS
+    assert owner.events == ["detector restarted"] * RESTARTS
     owner.workers.to_detector(Detect())
     owner.until(lambda: any(isinstance(r, JobDone) for r in owner.replies))
-    os.kill(owner.workers.pids[0], signal.SIGKILL)
-    owner.until(lambda: owner.events[-1] == "gave up")
+    os.kill(owner.workers.pids[Worker.DETECTOR], signal.SIGKILL)
+    owner.until(lambda: owner.events[-1] == "detector given up")
 
 
 def test_what_lost_its_graphics_is_started_anew_once(owner: Owner) -> None:
-    detector, judge = owner.workers.pids
-    assert owner.workers.renew_judge()
-    owner.until(lambda: owner.events == ["restarted"])
-    assert owner.workers.pids[0] == detector
-    assert owner.workers.pids[1] != judge
-    assert not owner.workers.renew_judge()
+    before = owner.workers.pids
+    assert owner.workers.renew_drawer()
+    owner.until(lambda: owner.events == ["drawer restarted"])
+    assert owner.workers.pids[Worker.DETECTOR] == before[Worker.DETECTOR]
+    assert owner.workers.pids[Worker.DRAWER] != before[Worker.DRAWER]
+    assert not owner.workers.renew_drawer()
 
 
-def test_closing_ends_both_processes(owner: Owner) -> None:
+def test_what_judges_all_is_started_when_asked_and_again_after_it_was_given_up(
+    owner: Owner,
+) -> None:
+    assert Worker.RANKER not in owner.workers.pids
+    for _ in range(RESTARTS + 1):
+        losses = len(owner.events)
+        owner.workers.to_ranker(JudgeAll())
+        os.kill(owner.workers.pids[Worker.RANKER], signal.SIGKILL)
+        owner.until(lambda: len(owner.events) > losses)  # noqa: B023
+    assert owner.events == [*["ranker restarted"] * RESTARTS, "ranker given up"]
+    assert Worker.RANKER not in owner.workers.pids
+    owner.workers.to_ranker(JudgeAll())
+    owner.until(lambda: any(isinstance(r, JobDone) for r in owner.replies))
+
+
+def test_closing_ends_all_processes(owner: Owner) -> None:
+    owner.workers.to_ranker(JudgeAll())
     pids = owner.workers.pids
+    assert set(pids) == set(Worker)
     owner.workers.close()
-    for pid in pids:
+    for pid in pids.values():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
