@@ -134,6 +134,11 @@ class Panel:
             ]
         )
 
+    def recall(self, catalogue: Catalogue, site: Site) -> None:
+        """Let those that ask several judges know what the quick one has said of a site."""
+        for judge in self.judges:
+            _recall(judge, catalogue, site)
+
     def judge(self, datastack: Datastack, sites: Sequence[Site]) -> Results:
         """Return what every judge says about the sites of which it can be asked."""
         results: Results = []
@@ -169,15 +174,24 @@ def can_be_asked(task: Task, site: Site) -> bool:
 
 
 def judge_batches(panel: Panel, datastack: Datastack, catalogue: Catalogue) -> Iterator[Results]:
-    """Judge every site without a verdict, store each batch, then yield it."""
+    """Judge every site without a verdict, store each batch, then yield it.
+
+    What somebody else, such as the process that draws, has judged meanwhile is left as it is.
+    """
     for each in panel.passes():
         manifest = each.judge.manifest
         while waiting := catalogue.unjudged(manifest.task, manifest.id, limit=each.ahead):
             _most_promising_first(waiting, catalogue, each)
             for begin in range(0, min(len(waiting), each.anew), each.batch):
-                results = each.work(datastack, waiting[begin : begin + each.batch])
+                asked = _not_judged(each.judge, catalogue, waiting[begin : begin + each.batch])
+                for site in asked:
+                    _recall(each.judge, catalogue, site)
+                results = each.work(datastack, asked) if asked else []
+                still = {site.id for site in _not_judged(each.judge, catalogue, asked)}
+                results = [result for result in results if result.site_id in still]
                 catalogue.add_verdicts(results)
-                yield results
+                if results:
+                    yield results
 
 
 def held_out_batches(panel: Panel, datastack: Datastack, catalogue: Catalogue) -> Iterator[Results]:
@@ -196,6 +210,19 @@ def held_out_batches(panel: Panel, datastack: Datastack, catalogue: Catalogue) -
             results = judge.judge_sites(datastack, waiting[begin : begin + QUICK_SITES])
             catalogue.add_verdicts(results)
             yield results
+
+
+def _recall(judge: SiteJudge, catalogue: Catalogue, site: Site) -> None:
+    """Let a judge that asks several know what the quick one said in another process or run."""
+    if isinstance(judge, EnsembleJudge) and not judge.remembers(site):
+        quick = judge.members[0].manifest
+        said = catalogue.verdicts(site.id, quick.task)
+        # They come the newest first, and the last one that is told stays.
+        judge.remember([v for v in said[::-1] if v.provenance.model_id == quick.id])
+
+
+def _not_judged(judge: SiteJudge, catalogue: Catalogue, sites: Sequence[Site]) -> list[Site]:
+    return [site for site in sites if not _has_judged(judge, catalogue, site)]
 
 
 def _has_judged(judge: SiteJudge, catalogue: Catalogue, site: Site) -> bool:

@@ -76,11 +76,19 @@ class EnsembleJudge:
     def rank(self, datastack: Datastack, sites: Sequence[Site]) -> list[Result]:
         """Return the quick judge's verdicts, and remember them for `judge_sites`."""
         results = self.members[0].judge_sites(datastack, sites)
+        self.remember(results)
+        return results
+
+    def remember(self, results: Sequence[Result]) -> None:
+        """Keep what the quick judge has said, here or elsewhere, for `judge_sites`."""
         for result in results:
             self._ranked[result.site_id, result.partner_supervoxel] = result
         while len(self._ranked) > REMEMBERED:
             self._ranked.popitem(last=False)
-        return results
+
+    def remembers(self, site: Site) -> bool:
+        """Tell whether it is known what the quick judge says of every partner of a site."""
+        return all((site.id, partner.supervoxel) in self._ranked for partner in site.partners)
 
     def judge_sites(self, datastack: Datastack, sites: Sequence[Site]) -> list[Result]:
         """Return the combined verdict of every pair, in the sites' order.

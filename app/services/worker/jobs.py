@@ -159,6 +159,7 @@ class Shop:
         desk = self._drawing()
         waiting = desk.panel.without_verdict(self._session.catalogue, site)
         if waiting.judges:
+            waiting.recall(self._session.catalogue, site)
             results = waiting.judge(self._datastack, [site])
             self._session.catalogue.add_verdicts(results)
             self.language.consider(results)

@@ -64,6 +64,37 @@ def test_quick_judges_first_then_the_most_probable(catalogue: Catalogue) -> None
     assert list(judge_batches(Panel([ensemble, fused]), NOWHERE, catalogue)) == []
 
 
+def test_what_somebody_else_judges_meanwhile_is_not_judged_twice(catalogue: Catalogue) -> None:
+    ensemble, _ = _ensemble()
+    elsewhere, _ = _ensemble()
+    batches = judge_batches(Panel([ensemble]), NOWHERE, catalogue)
+    next(batches)
+    next(batches)
+    promising = list(reversed(SITES))
+    looked_at = [promising[9], promising[17]]
+    catalogue.add_verdicts(Panel([elsewhere]).judge(NOWHERE, looked_at))
+    slow_batches = [{result.site_id for result in batch} for batch in batches]
+    assert [len(batch) for batch in slow_batches] == [7, 3]
+    assert not {site.id for site in looked_at} & set().union(*slow_batches)
+    for site in SITES:
+        models = [v.provenance.model_id for v in catalogue.verdicts(site.id)]
+        assert models.count("together") == 1
+
+
+def test_a_site_on_the_screen_is_not_ranked_again(catalogue: Catalogue) -> None:
+    there, _ = _ensemble()
+    catalogue.add_verdicts(there.rank(NOWHERE, SITES[:1]))
+    ensemble, _ = _ensemble()
+    panel = Panel([ensemble]).without_verdict(catalogue, SITES[0])
+    panel.recall(catalogue, SITES[0])
+    catalogue.add_verdicts(panel.judge(NOWHERE, SITES[:1]))
+    quick = ensemble.members[0]
+    assert isinstance(quick, ScriptedJudge)
+    assert quick.asked in ([], [[]])
+    said = catalogue.verdicts(SITES[0].id, Task.SPLIT_ERROR_CORRECTION)
+    assert [v.provenance.model_id for v in said] == ["together", "slow", "quick"]
+
+
 def test_a_tip_without_partner_is_asked_whether_it_ends(catalogue: Catalogue) -> None:
     tips = _one_segment(Task.SPLIT_ERROR_IDENTIFICATION, TIP)
     panel = Panel([tips])

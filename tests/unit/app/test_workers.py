@@ -7,17 +7,20 @@ import queue
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.services.worker.messages import Detect, JobDone, JudgeAll, Reply
+from app.services.detecting import detect_into
+from app.services.worker.messages import Detect, JobDone, JudgeAll, Judged, Reply
 from app.services.worker.process import Work
 from app.services.workers import RESTARTS, Worker, Workers
 from connectome.offline.ingest import IngestRequest, ingest
 from proofreading.session import Session
+from proofreading.verdicts import Task
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
 
@@ -113,3 +116,49 @@ def test_closing_ends_all_processes(owner: Owner) -> None:
     for pid in pids.values():
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_what_judges_all_is_killed_and_judges_all_the_same_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("onnxruntime", reason="judges need the extra `models`")
+    address, session = _cubes(tmp_path), tmp_path / "s.proofdesk"
+    found = detect_into(str(address), session, report=lambda _label, _fraction: None)
+    assert found.sites > 8
+    owner = Owner(session, address)
+    owner.workers.to_ranker(JudgeAll())
+    owner.until(lambda: any(isinstance(r, Judged) for r in owner.replies))
+    os.kill(owner.workers.pids[Worker.RANKER], signal.SIGKILL)
+    owner.until(lambda: owner.events == ["ranker restarted"])
+    with Session.open(session) as opened:
+        assert opened.catalogue.counts().judged
+    owner.workers.to_ranker(JudgeAll())
+    owner.until(lambda: any(isinstance(r, JobDone) for r in owner.replies))
+    owner.workers.close()
+    with Session.open(session) as opened:
+        asked = [site for site in opened.catalogue.sites() if site.partners]
+        for site in asked:
+            said = opened.catalogue.verdicts(site.id, Task.SPLIT_ERROR_CORRECTION)
+            voices = Counter((v.partner_supervoxel, v.provenance.model_id) for v in said)
+            assert set(voices.values()) == {1}
+            assert {partner for partner, _ in voices} == {p.supervoxel for p in site.partners}
+
+
+def _cubes(folder: Path) -> Path:
+    """Return a datastack of cubes that touch, in tissue of noise."""
+    edge, size = 24, 72
+    places = np.indices((size, size, size)) // edge
+    labels = (1 + np.ravel_multi_index(list(places), (3, 3, 3))).astype(np.uint64)
+    tissue = np.random.default_rng(0).integers(60, 200, labels.shape).astype(np.uint8)
+    ingest(
+        IngestRequest(
+            segmentation=labels,
+            supervoxels=labels,
+            em=tissue,
+            resolution_nm=(20.0, 20.0, 20.0),
+            name="offline_cubes",
+            out=folder / "cubes",
+        ),
+        lambda _label, _fraction: None,
+    )
+    return folder / "cubes"
