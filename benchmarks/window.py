@@ -23,6 +23,14 @@ __all__ = ["window_rows"]
 WARM, ANSWERS, THINKING_S = 8, 100, 1.5
 STREAMED, PER_SECOND = 50_000, 2_000
 STREAM_SECONDS = 300
+_STAGES = {
+    "pictures": "its pictures are drawn",
+    "verdict": "its verdict is there",
+    "docks": "the docks show both",
+    "moved": "the page stands at it",
+    "loaded": "slice and meshes are loaded",
+    "page": "the page has drawn them",
+}
 
 
 def window_rows() -> Iterator[Measured]:
@@ -55,8 +63,8 @@ def _decisions(driver: Driver, pauses: Pauses) -> Iterator[Measured]:
     yield from _quantiles(
         "key to next site shown", shown, "< 300", "slice, meshes, pictures, verdict"
     )
-    yield from _quantiles("  of it pictures and verdict in the docks", [w.docks for w in waits])
-    yield from _quantiles("  of it slice and meshes in the page", [w.page for w in waits])
+    for stage, told in _STAGES.items():
+        yield from _quantiles(f"  of it until {told}", [w.stages[stage] for w in waits])
     yield from _quantiles(
         "  of it the key's own turn of the event loop", [w.handled for w in waits]
     )

@@ -25,21 +25,36 @@ _PAGE = """(() => {
     .layer.displayState.segmentationGroupState.value;
   const drawn = viewer.display.updatePending === null || viewer.display.updatePending === undefined;
   return {
-    ready: viewer.isReady() && drawn,
+    loaded: viewer.isReady(),
+    drawn: drawn,
     position: Array.from(viewer.position.value),
     segments: [...group.visibleSegments].map(String),
   };
 })()"""
 
 
+STAGES = ("pictures", "verdict", "docks", "moved", "loaded", "page")
+"""What is waited for: pictures and verdict are there, and then painted; the page stands at the
+site with its segments, has loaded what belongs to it, and has drawn it."""
+
+
 @dataclass(frozen=True)
 class Wait:
-    """Seconds from the key to: the ledger, the key's end, docks with everything, the page too."""
+    """Seconds from the key to: the ledger, the key's end, and each of `STAGES`."""
 
     ledger: float
     handled: float
-    docks: float
-    page: float
+    stages: dict[str, float]
+
+    @property
+    def docks(self) -> float:
+        """Until pictures and verdict are on the screen."""
+        return self.stages["docks"]
+
+    @property
+    def page(self) -> float:
+        """Until the page shows everything."""
+        return self.stages["page"]
 
     @property
     def shown(self) -> float:
@@ -63,23 +78,24 @@ def answer(driver: Driver) -> Wait:
         began = time.perf_counter()
         driver.tap(_key(current))
         handled = time.perf_counter()
-    docks, page = until_shown(driver, other_than=current.site.id)
-    return Wait(committed[0] - began, handled - began, docks - began, page - began)
+    at = until_shown(driver, other_than=current.site.id)
+    stages = {stage: at[stage] - began for stage in STAGES}
+    return Wait(committed[0] - began, handled - began, stages)
 
 
-def until_shown(driver: Driver, *, other_than: str = "") -> tuple[float, float]:
-    """Wait until a site is shown; return when the docks and when the page showed it."""
+def until_shown(driver: Driver, *, other_than: str = "") -> dict[str, float]:
+    """Wait until a site is shown; return when each of `STAGES` was reached."""
     at: dict[str, float] = {}
 
     def there() -> bool:
         current = driver.workbench.snapshot().current
         if current is None or current.site.id == other_than:
             return False
-        if "docks" not in at and _docks_show(driver, current):
-            at["docks"] = time.perf_counter()
-        if "page" not in at and _page_shows(driver, current):
-            at["page"] = time.perf_counter()
-        return len(at) == 2
+        if "docks" not in at:
+            _note(at, _docks_reached(driver, current))
+        if "page" not in at:
+            _note(at, _page_reached(driver, current))
+        return "docks" in at and "page" in at
 
     try:
         driver.until(there, "the next site", PATIENCE_S, step_ms=STEP_MS)
@@ -88,7 +104,12 @@ def until_shown(driver: Driver, *, other_than: str = "") -> tuple[float, float]:
         found = (driver.evaluate(_PAGE), _roots(driver), current and current.pictures_phase)
         msg = f"{error}: shown so far in {sorted(at) or 'nothing'}, {found}"
         raise TimeoutError(msg) from error
-    return at["docks"], at["page"]
+    return at
+
+
+def _note(at: dict[str, float], reached: Iterator[str]) -> None:
+    for stage in reached:
+        at.setdefault(stage, time.perf_counter())
 
 
 def _key(current: Current) -> str:
@@ -119,25 +140,36 @@ def _committing(driver: Driver) -> Iterator[list[float]]:
         delattr(ledger, name)
 
 
-def _docks_show(driver: Driver, current: Current) -> bool:
-    """Tell whether the pictures and the verdict on the screen are this site's."""
+def _docks_reached(driver: Driver, current: Current) -> Iterator[str]:
+    """Yield how far pictures and verdict have come, to the screen in the end."""
     from app.services.model import Phase
 
     dock = driver.window.verdict
-    waits = Phase.LOADING in (current.verdict_phase, current.pictures_phase)
-    if waits or current.pictures is None:
-        return False
+    judged = current.verdict_phase is not Phase.LOADING
+    if judged:
+        yield "verdict"
+    if current.pictures is None:
+        return
+    yield "pictures"
     first = next(iter(current.pictures.views.values()))
-    return dock.pictures.tiles[0].picture is first and dock.question.text() == current.question
+    shown = dock.pictures.tiles[0].picture is first and dock.question.text() == current.question
+    if judged and shown:
+        yield "docks"
 
 
-def _page_shows(driver: Driver, current: Current) -> bool:
-    """Tell whether the page stands at the site with everything loaded and drawn."""
+def _page_reached(driver: Driver, current: Current) -> Iterator[str]:
+    """Yield how far the page has come."""
     found = driver.evaluate(_PAGE)
-    if not isinstance(found, dict) or found["ready"] is not True:
-        return False
+    if not isinstance(found, dict):
+        return
     wanted = {str(root) for root in _roots(driver) if root is not None}
-    return _is_at(driver, current.site, found["position"]) and set(found["segments"]) == wanted
+    if not _is_at(driver, current.site, found["position"]) or set(found["segments"]) != wanted:
+        return
+    yield "moved"
+    if found["loaded"] is True:
+        yield "loaded"
+        if found["drawn"] is True:
+            yield "page"
 
 
 def _roots(driver: Driver) -> tuple[int, ...]:
