@@ -36,12 +36,14 @@ _STAGES = {
 def window_rows() -> Iterator[Measured]:
     """Open the window offscreen on a demo of its own, answer sites, and stream sites in."""
     from app.ui.driver import Driver
+    from app.ui.steady import keep_steady
     from benchmarks.pauses import Pauses
 
     with tempfile.TemporaryDirectory(prefix="proofdesk-bench-") as scratch:
         opened = judged_session(Path(scratch))
         load = f"load {os.getloadavg()[0]:.1f} before"
         with Driver(opened) as driver, Pauses() as pauses:
+            keep_steady()
             painted = driver.until_painted()
             yield Measured("first painted slice", painted, "s", "< 5", painted < 5, note=load)
             driver.workbench.cancel("judge")

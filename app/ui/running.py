@@ -23,6 +23,7 @@ from app.ui.dispatch import Dispatcher
 from app.ui.ports import MakeWorkbench
 from app.ui.screenshot import Screenshot
 from app.ui.start_dialog import StartDialog
+from app.ui.steady import keep_steady
 from app.ui.theme import DARK, LIGHT, apply_theme
 from app.ui.window import MainWindow
 from connectome.errors import ProofdeskError
@@ -49,6 +50,7 @@ def run(make_workbench: MakeWorkbench, *, title: str, screenshot_to: Path | None
     window.load()
     if screenshot_to is None:
         window.begin()
+    keep_steady()
     shot = Screenshot(window, screenshot_to) if screenshot_to else None
     try:
         app.exec()
