@@ -26,6 +26,8 @@ _DEEPEST = 3
 _ROOT = str(Path(__file__).parents[1])
 _OUTSIDE = ("site-packages", "/benchmarks/", "/ui/driver.py", "/app/cli.py", "/app/commands/")
 """Who drives the window, and what is not ours: the rest of a stack is what the window does."""
+_QUEUED = Path("/proc/thread-self/schedstat")
+"""Nanoseconds that the thread has run, and waited for a core (Linux: scheduler/sched-stats)."""
 
 
 class Pauses:
@@ -36,11 +38,13 @@ class Pauses:
 
         self.seconds: list[float] = []
         self.busy: list[float] = []
+        self.queued: list[float] = []
         self.stacks: Counter[str] = Counter()
         self._seen: list[str] = []
         self._main = threading.get_ident()
         self._last = time.perf_counter()
         self._worked = time.thread_time()
+        self._waited = _queued_s()
         self._stop = threading.Event()
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -67,6 +71,17 @@ class Pauses:
         return 1e3 * max(self.busy, default=0.0)
 
     @property
+    def longest_unqueued_ms(self) -> float | None:
+        """The longest pause without its waiting for a core; None where no system tells that.
+
+        What is left is the thread's own computing, and waiting for a lock or for a disk.
+        """
+        if self._waited is None:
+            return None
+        pairs = zip(self.seconds, self.queued, strict=True)
+        return 1e3 * max((pause - queued for pause, queued in pairs), default=0.0)
+
+    @property
     def long(self) -> int:
         """How many were longer than 50 ms."""
         return sum(pause > LONG_S for pause in self.seconds)
@@ -80,10 +95,12 @@ class Pauses:
         """Forget what was seen so far."""
         self.seconds.clear()
         self.busy.clear()
+        self.queued.clear()
         self.stacks.clear()
 
     def __enter__(self) -> Self:
         self._last, self._worked = time.perf_counter(), time.thread_time()
+        self._waited = _queued_s()
         self._timer.start()
         self._watcher.start()
         return self
@@ -93,19 +110,28 @@ class Pauses:
         self._timer.stop()
 
     def _beat(self) -> None:
-        now, worked = time.perf_counter(), time.thread_time()
+        now, worked, waited = time.perf_counter(), time.thread_time(), _queued_s()
         self.seconds.append(max(0.0, now - self._last - BEAT_MS / 1e3))
         self.busy.append(worked - self._worked)
+        self.queued.append((waited or 0.0) - (self._waited or 0.0))
         seen, self._seen = self._seen, []
         if worked - self._worked > _LATE_S:
             self.stacks.update(seen)
-        self._last, self._worked = now, worked
+        self._last, self._worked, self._waited = now, worked, waited
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK_S):
             if time.perf_counter() - self._last > _LOOK_S:
                 frame = sys._current_frames().get(self._main)
                 self._seen.append(_told(frame))
+
+
+def _queued_s() -> float | None:
+    """Return how long this thread has waited for a core so far."""
+    try:
+        return int(_QUEUED.read_text("ascii").split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return None
 
 
 def _told(frame: FrameType | None) -> str:

@@ -103,6 +103,10 @@ def _pauses(when: str, pauses: Pauses, note: str = "") -> Iterator[Measured]:
     yield Measured(
         f"event loop {when}, longest turn, own computing", pauses.busiest_ms, "ms", n=count
     )
+    unqueued = pauses.longest_unqueued_ms
+    yield Measured(
+        f"event loop {when}, longest pause but for waiting for a core", unqueued, "ms", n=count
+    )
     yield Measured(f"event loop {when}, p99", pauses.p99_ms, "ms", n=count)
     yield Measured(f"event loop {when}, pauses over 50 ms", pauses.long, "", n=count, note=told)
 

@@ -43,7 +43,7 @@ from proofreading.triage import Lane
 
 __all__ = ["MainWindow", "verdict_width"]
 
-_QUEUE_MS = 50
+_QUEUE_MS = 150
 _REST_MS = 16
 _ROOMY = 1440
 _VERDICT_SHARE = 0.29

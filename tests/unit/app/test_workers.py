@@ -146,9 +146,9 @@ def test_what_judges_all_is_killed_and_judges_all_the_same_nothing_twice(
 
 def _cubes(folder: Path) -> Path:
     """Return a datastack of cubes that touch, in tissue of noise."""
-    edge, size = 24, 72
+    edge, size = 24, 48
     places = np.indices((size, size, size)) // edge
-    labels = (1 + np.ravel_multi_index(list(places), (3, 3, 3))).astype(np.uint64)
+    labels = (1 + np.ravel_multi_index(list(places), (2, 2, 2))).astype(np.uint64)
     tissue = np.random.default_rng(0).integers(60, 200, labels.shape).astype(np.uint8)
     ingest(
         IngestRequest(
