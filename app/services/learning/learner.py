@@ -46,8 +46,7 @@ __all__ = ["Learner", "versions_of"]
 SCALED_ON = 512
 """Candidates on which the scale of the features is measured."""
 BATCH = 32
-FEW = 1
-"""Pairs measured in a step: the pictures of the next site may be waiting for its end."""
+"""Pairs in a step: neighbours share the voxels that they are measured on."""
 
 
 def versions_of(session: Session) -> Versions:
@@ -58,8 +57,8 @@ def versions_of(session: Session) -> Versions:
 class Learner(Closing):
     """Refits the adaptive judge of a session and lets it answer.
 
-    Everything is in steps of a fraction of a second, so that a worker can do something
-    more urgent in between.
+    Everything is in steps, between which it can be stopped; one may take seconds, so that
+    nobody who waits for something may wait for it.
 
     Parameters
     ----------
@@ -187,8 +186,8 @@ class Learner(Closing):
 
     def _measured(self, keys: Sequence[PairKey]) -> Iterator[None]:
         self._pairs.look_up(keys)
-        for begin in range(0, len(keys), FEW):
-            if self._measure(keys[begin : begin + FEW]):
+        for begin in range(0, len(keys), BATCH):
+            if self._measure(keys[begin : begin + BATCH]):
                 yield
 
     def _measure(self, keys: Iterable[PairKey]) -> bool:
