@@ -2,17 +2,15 @@
 
 Keys are pressed by a seeded plan in a window of its own process. Meanwhile its page's renderer
 is killed, the window is killed (``kill -9``) and opened again, and the service that it works
-with is ended and started anew. After each of these the ledger must say exactly what the window
-had shown as done.
+with is ended in the middle of an export and started anew. After each of these the ledger must say
+exactly what the window had shown as done; and at the end the service's own log must hold every
+edit exactly once.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import secrets
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,18 +21,18 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 
-from benchmarks.day_check import difference, ledger_answers
-from benchmarks.day_plan import ANSWERS, CUT, UNDO, Journal, plan
+from benchmarks.day_check import difference, ledger_answers, sent_wrongly
+from benchmarks.day_plan import ANSWERS, CUT, SENT, UNDO, Journal, plan
+from benchmarks.day_service import Service, served
 from benchmarks.day_window import DONE, RENDERER, SERVICE_DOWN, SERVICE_UP
 from benchmarks.measured import Measured
-from benchmarks.window_session import judged_session, move_session
+from benchmarks.window_session import judged_session
 from connectome.errors import ProofdeskError
-from proofreading.session import read_info
 
 __all__ = ["KILL", "Day", "Outcome", "day_rows", "faults_in"]
 
 KILL = "kill -9"
-DECISIONS, CUTS = 300, 3
+DECISIONS, CUTS, SENT_AND_UNDONE = 300, 3, 4
 PATIENCE_S = 900.0
 _ROOT = Path(__file__).parents[1]
 _FAULTS = (
@@ -57,6 +55,7 @@ class Outcome:
     answers: int = 0
     undone: int = 0
     cuts: int = 0
+    sent: int = 0
     faults: list[tuple[str, list[str]]] = field(default_factory=list)
 
     @property
@@ -85,7 +84,7 @@ class Day:
         session: Path,
         address: str,
         seed: int,
-        size: tuple[int, int],
+        size: tuple[int, int, int],
         faults: Mapping[int, str],
         service: Service | None = None,
         home: Path | None = None,
@@ -117,6 +116,9 @@ class Day:
                 outcome.faults.append((KILL, found))
                 self._settle()
         outcome.faults.append(("end", difference(self._session, self.journal)))
+        if self._service is not None:
+            self._service.stop()
+            outcome.faults.append(("sent", sent_wrongly(self._session, self._service.folder)))
         outcome.seconds = time.monotonic() - began
         self._count(outcome)
         return outcome
@@ -128,6 +130,7 @@ class Day:
             elif entry.what == "shown":
                 outcome.answers += entry.answer is not None and entry.key in (*ANSWERS, CUT)
                 outcome.undone += entry.key == UNDO
+                outcome.sent += entry.key == SENT
                 outcome.cuts += entry.key == CUT and entry.answer == "accept"
 
     def _settle(self) -> None:
@@ -196,47 +199,6 @@ class Day:
             )
 
 
-class Service:
-    """Serves a datastack to the window from a process of its own, on one port for good."""
-
-    def __init__(self, folder: Path, token: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        self._folder = folder
-        self.token = token
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def obey(self, line: str) -> None:
-        """End the service or start it, as a window asks."""
-        if line == SERVICE_DOWN:
-            self.stop()
-        else:
-            self.start()
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        command = [sys.executable, "-c", "from app.cli import main; main()", "serve"]
-        command += [str(self._folder), "--port", str(self.port), "--token", self.token]
-        self._process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL)
-        end = time.monotonic() + 60
-        while not self._answers():
-            if time.monotonic() > end or self._process.poll() is not None:
-                raise ProofdeskError("The service of the datastack did not start.")
-            time.sleep(0.1)
-
-    def stop(self) -> None:
-        """End it at once, as a power cut would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def _answers(self) -> bool:
-        with socket.socket() as client:
-            client.settimeout(0.5)
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
-
-
 def day_rows(seeds: Sequence[int] = (1, 2, 3)) -> Iterator[Measured]:
     """Live through a day for each seed, with a served datastack, and compare after each fault."""
     for seed in seeds:
@@ -246,7 +208,8 @@ def day_rows(seeds: Sequence[int] = (1, 2, 3)) -> Iterator[Measured]:
             f"{fault}: {'equal' if not wrong else '; '.join(wrong)}"
             for fault, wrong in outcome.faults
         ]
-        note = f"{outcome.undone} undone, {outcome.cuts} cuts; {', '.join(told)}"
+        done = f"{outcome.undone} undone, {outcome.cuts} cuts, {outcome.sent} undone on the server"
+        note = f"{done}; {', '.join(told)}"
         agree = not outcome.wrong
         yield Measured(f"day {seed}, decisions shown as done", outcome.answers, "", note=note)
         yield Measured(
@@ -261,26 +224,26 @@ def day_rows(seeds: Sequence[int] = (1, 2, 3)) -> Iterator[Measured]:
 
 
 def _lived(scratch: Path, seed: int) -> Outcome:
-    opened = judged_session(scratch)
-    service = Service(Path(opened.address), secrets.token_hex(16))
-    home = scratch / "home"
-    tokens = home / ".cloudvolume" / "secrets"
-    tokens.mkdir(parents=True)
-    (tokens / "cave-secret.json").write_text(json.dumps({"token": service.token}), "utf-8")
-    service.start()
-    try:
-        address = f"cave:{read_info(opened.session).datastack_name}@http://127.0.0.1:{service.port}"
-        move_session(opened.session, address)
-        size = (DECISIONS, CUTS)
-        faults = faults_in(len(plan(seed, *size)), _FAULTS)
-        return Day(opened.session, address, seed, size, faults, service, home).run()
-    finally:
-        service.stop()
+    size = (DECISIONS, CUTS, SENT_AND_UNDONE)
+    faults = faults_in(plan(seed, *size), _FAULTS)
+    with served(judged_session(scratch), scratch / "home") as (opened, service):
+        home = scratch / "home"
+        return Day(opened.session, opened.address, seed, size, faults, service, home).run()
 
 
-def faults_in(steps: int, faults: Sequence[tuple[float, str]]) -> dict[int, str]:
-    """Return what goes wrong at which step, given at which part of the day."""
-    return {round(part * steps): fault for part, fault in faults}
+def faults_in(keys: Sequence[str], faults: Sequence[tuple[float, str]]) -> dict[int, str]:
+    """Return what goes wrong at which step of a plan, given at which part of the day.
+
+    Only where two plain answers follow: an undo would be about what an export has just sent.
+    """
+    plain = [
+        step for step in range(len(keys) - 1) if keys[step] in ANSWERS and keys[step + 1] in ANSWERS
+    ]
+    return {_first_from(plain, round(part * len(keys))): fault for part, fault in faults}
+
+
+def _first_from(steps: Sequence[int], wanted: int) -> int:
+    return next((step for step in steps if step >= wanted), steps[-1])
 
 
 def _listen(window: subprocess.Popen[str], said: SimpleQueue[str]) -> None:

@@ -9,24 +9,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["ANSWERS", "CUT", "REDO", "UNDO", "Entry", "Journal", "plan"]
+__all__ = ["ANSWERS", "CUT", "REDO", "SENT", "UNDO", "Entry", "Journal", "plan"]
 
 ANSWERS = {"F": "accept", "D": "reject", "S": "unsure", "A": "later", "G": "skip"}
 UNDO, REDO, CUT = "Z", "Shift+Z", "cut"
+SENT = "sent and undone"
+"""An acceptance that is exported at once and taken back on the server."""
 _WEIGHTS = {"F": 4, "D": 10, "S": 2, "A": 2, "G": 1}
 _UNDO_SHARE, _REDO_SHARE = 0.08, 0.5
 
 
-def plan(seed: int, decisions: int, cuts: int) -> list[str]:
-    """Return keys in order: so many answers, cuts among them, with undo and redo in between."""
+def plan(seed: int, decisions: int, cuts: int, sent: int = 0) -> list[str]:
+    """Return keys in order: so many answers, with undo and redo in between.
+
+    Some of the answers are cuts, and some are sent and undone.
+    """
     chance = random.Random(seed)
     keys = chance.choices([*_WEIGHTS], [*_WEIGHTS.values()], k=decisions)
-    for place in chance.sample(range(decisions), cuts):
-        keys[place] = CUT
+    for number, place in enumerate(chance.sample(range(decisions), cuts + sent)):
+        keys[place] = CUT if number < cuts else SENT
     planned: list[str] = []
     for key in keys:
         planned.append(key)
-        if chance.random() < _UNDO_SHARE:
+        if chance.random() < _UNDO_SHARE and key != SENT:
             planned.append(UNDO)
             planned += [REDO] if chance.random() < _REDO_SHARE else []
     return planned

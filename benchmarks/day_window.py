@@ -1,7 +1,8 @@
 """A window in a process of its own that works through a plan with real keys.
 
 It writes down what it is about to press and what the window then shows, and does what can go
-wrong inside: the page's renderer is killed. What goes wrong outside, it asks for by a line.
+wrong inside: the page's renderer is killed, and an export is under way when the service is lost.
+What goes wrong outside, it asks for by a line.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.day_check import difference
-from benchmarks.day_plan import ANSWERS, CUT, REDO, UNDO, Entry, Journal, plan
+from benchmarks.day_plan import ANSWERS, CUT, REDO, SENT, UNDO, Entry, Journal, plan
 
 if TYPE_CHECKING:
     from app.services.model import Current
     from app.ui.driver import Driver
+    from proofreading.edits import EditRecord
 
 __all__ = ["DONE", "RENDERER", "REOPENED", "SERVICE_DOWN", "SERVICE_UP", "Worker", "main"]
 
@@ -51,6 +53,7 @@ class Worker:
         self._journal = journal
         self._faults = faults
         self._ask = ask
+        self._is_served = True
 
     def work(self, keys: list[str], first: int) -> None:
         """Do the steps from one on."""
@@ -70,6 +73,8 @@ class Worker:
             self._take_back(step, key, self._bench.snapshot().can_redo)
         elif key == CUT:
             self._cut(step)
+        elif key == SENT:
+            self._send_and_undo(step)
         else:
             self._answer(step, key)
 
@@ -117,6 +122,44 @@ class Worker:
         if key == "Escape":
             self._answer(step, "A")
 
+    def _send_and_undo(self, step: int) -> None:
+        """Accept a site, export, and take the answer back, on the server too."""
+        site = self._current.site.id
+        self._answer(step, "F")
+        record = self._edit_of(site)
+        if record is None or not self._is_served:
+            return  # Accepted, but there is nothing to send, or nobody to send it to.
+        self._driver.export()
+        record = self._edit_of(site)
+        assert record is not None
+        if record.state.value != "committed":
+            return  # An earlier edit has done the same already.
+        self._journal.add(Entry(step, "pressing", SENT, site))
+        self._driver.press(UNDO)
+        self._driver.until(
+            lambda: self._confirmed() and self._state_of(site) != "committed", SENT, PATIENCE_S
+        )
+        self._driver.until(lambda: self._row(site) is None, "the answer taken back", PATIENCE_S)
+        self._show(step, SENT, site)
+
+    def _confirmed(self) -> bool:
+        """Confirm an undo if the window asks."""
+        if self._bench.snapshot().undo_question is not None:
+            self._bench.answer_undo(confirmed=True)
+        return True
+
+    def _state_of(self, site: str) -> str:
+        record = self._edit_of(site, standing=False)
+        return "" if record is None else record.state.value
+
+    def _edit_of(self, site: str, *, standing: bool = True) -> EditRecord | None:
+        """Return the newest edit of a site, by default only that of the answer that stands."""
+        state = self._bench.session.ledger.state
+        decision = state.decision(site)
+        if standing:
+            return None if decision is None else state.edit_of(decision.id)
+        return next((r for r in reversed(state.edits()) if r.edit.site_id == site), None)
+
     def _press_until(self, key: str, phase: str) -> None:
         self._driver.press(key)
         self._driver.until(lambda: self._phase() in (phase, "failed"), key, PATIENCE_S)
@@ -149,10 +192,37 @@ class Worker:
     def _go_wrong(self, step: int, fault: str) -> None:
         if fault == RENDERER:
             self._kill_renderer()
+        elif fault == SERVICE_DOWN:
+            self._lose_service()
         else:
             self._ask(fault)
+            self._is_served = True
+            self._reconcile()
         differing = difference(self._bench.session.folder, self._journal)
         self._journal.add(Entry(step, "back", fault, answer="; ".join(differing)))
+
+    def _lose_service(self) -> None:
+        """Let the service end as soon as the first edit of an export is under way."""
+        state = self._bench.session.ledger.state
+        waiting = len(state.pending_edits())
+        if waiting:
+            self._driver.begin_export()
+            self._driver.until(
+                lambda: len(state.pending_edits()) < waiting, "the first edit", step_ms=1
+            )
+        self._is_served = False
+        self._ask(SERVICE_DOWN)
+        if waiting:
+            self._driver.end_export()
+
+    def _reconcile(self) -> None:
+        """Export what the loss left open: what was sent is looked up, the rest goes out."""
+        state = self._bench.session.ledger.state
+        while state.pending_edits() or state.unanswered_edits():
+            before = len(state.pending_edits()), len(state.unanswered_edits())
+            self._driver.export()
+            if before == (len(state.pending_edits()), len(state.unanswered_edits())):
+                return  # What is left is told at the end of the day.
 
     def _kill_renderer(self) -> None:
         """Kill the page's process and wait until the page is back at the same place."""
@@ -195,14 +265,14 @@ def main(session: str, address: str, journal: str, seed: str, size: str, *faults
     from app.services.opening import Opened
     from app.ui.driver import Driver
 
-    decisions, cuts = (int(each) for each in size.split("+"))
+    decisions, cuts, sent = (int(each) for each in size.split("+"))
     due = {int(step): fault for step, _, fault in (each.partition(":") for each in faults)}
     written = Journal(Path(journal))
     last = written.last
     first = 0 if last is None else last.step + (last.what == "shown")
     with Driver(Opened(Path(session), address)) as driver:
         driver.workbench.cancel("judge")
-        Worker(driver, written, due, _ask).work(plan(int(seed), decisions, cuts), first)
+        Worker(driver, written, due, _ask).work(plan(int(seed), decisions, cuts, sent), first)
     _tell(DONE)
 
 

@@ -174,14 +174,24 @@ class Driver(Closing):
 
     def export(self) -> str:
         """Open the export dialog, look at the dry run, apply it; return the job's last word."""
+        self.begin_export()
+        return self.end_export()
+
+    def begin_export(self) -> None:
+        """Open the export dialog, look at the dry run, and apply it."""
         self.window.open_export()
         dialog = self.window.export_dialog
         assert dialog is not None
         self.until(dialog.apply.isEnabled, "the dry run")
         self.settle()
         dialog.apply.click()
+
+    def end_export(self) -> str:
+        """Wait until an export is over, close its dialog and return the job's last word."""
         self.until(lambda: not self._exports(), "the export", 300)
         self.settle()
+        dialog = self.window.export_dialog
+        assert dialog is not None
         dialog.close()
         job = next(j for j in self.workbench.snapshot().jobs if j.name == "export")
         return job.text

@@ -258,11 +258,24 @@
     applySegments();
   }
 
+  // A double click shows and hides segments. A stray one must not take away what the question is
+  // about; it is the client's own event, so it has done its work when this runs.
+  function keepPair() {
+    const group = layer(config?.segmentation)?.displayState?.segmentationGroupState.value;
+    for (const { id } of segments ?? []) group?.visibleSegments.add(BigInt(id));
+  }
+
+  window.addEventListener("dblclick", () => setTimeout(keepPair), true);
+
+  // Pieces of a graph's meshes are named by what they show: an edit makes new ones and changes none.
+  const isLasting = (source) => source.meshSource?.parameters?.manifestUrl !== undefined;
+
   function refreshSegmentation() {
     const objects = window.viewer.chunkManager.rpc.objects.values();
     const keep = new Set(geometrySources());
     for (const source of objects) {
       if (typeof source.invalidateCache !== "function" || keep.has(source)) continue;
+      if (isLasting(source)) continue;
       const url = source.parameters?.url ?? source.parameters?.manifestUrl ?? "";
       if (typeof url === "string" && url.startsWith(config.imagery)) continue;
       source.invalidateCache();

@@ -20,6 +20,13 @@ def test_files_and_tests_that_are_named_exist(document: Path) -> None:
         assert (document.parent / link).exists(), link
 
 
-def test_every_complaint_has_its_line() -> None:
-    numbers = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "peers.md").read_text(), re.MULTILINE)
-    assert [int(number) for number in numbers] == list(range(1, 52))
+def test_every_complaint_has_its_line_and_every_line_a_test() -> None:
+    text = (ROOT / "docs" / "peers.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^\| (\d+) \|(.*)\|$", text, re.MULTILINE)
+    assert [int(number) for number, _ in lines] == list(range(1, 52))
+    for number, line in lines:
+        complaint, answer, proof = line.split(" | ")
+        assert complaint.strip(), number
+        assert answer.strip(), number
+        tests = proof.strip().split("<br>")
+        assert all(re.fullmatch(r"`tests/[\w/]+\.py::test_\w+`", test) for test in tests), number

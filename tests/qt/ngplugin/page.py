@@ -110,6 +110,21 @@ class Page:
         _test.qWait(50)
         _test.mouseClick(self.target(), Qt.MouseButton.LeftButton, pos=QPoint(x, y))
 
+    def hover(self, x: int, y: int) -> str | None:
+        """Move the mouse and return the segment that the client sees below it."""
+        for place in (QPoint(x + 1, y), QPoint(x, y)):
+            _test.mouseMove(self.target(), place)
+            _test.qWait(30)
+        found = self.evaluate(_HOVERED)
+        return None if found is None else str(found)
+
+    def double_click(self, x: int, y: int) -> None:
+        """Press the left button twice, as a mouse does."""
+        self.click(x, y)
+        # Qt's own double click is the second press, without its release.
+        _test.mouseDClick(self.target(), Qt.MouseButton.LeftButton, pos=QPoint(x, y))
+        _test.mouseRelease(self.target(), Qt.MouseButton.LeftButton, pos=QPoint(x, y))
+
     def close(self) -> None:
         """Take everything down, so that nothing outlives the test."""
         self.viewer.close()
@@ -124,6 +139,12 @@ class Page:
         self.scripts.append(script)
         self._page.runJavaScript(script)
 
+
+_HOVERED = """(() => {
+  const layer = viewer.layerManager.getLayerByName('segmentation').layer;
+  const hovered = layer.displayState.segmentSelectionState;
+  return hovered.hasSelectedSegment ? String(hovered.selectedSegment) : null;
+})()"""
 
 _READ = """(() => {
   const layer = viewer.layerManager.getLayerByName('sites').layer;

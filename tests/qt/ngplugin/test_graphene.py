@@ -15,6 +15,7 @@ from PyQt6.QtTest import QTest
 from PyQt6.QtWebEngineCore import QWebEngineUrlRequestInfo, QWebEngineUrlRequestInterceptor
 from PyQt6.QtWidgets import QApplication
 
+from connectome.graph import GraphPoint, MergeRequest
 from connectome.offline.datastack import OfflineDatastack
 from tests.contract.volumes import CUT, ingest_tubes, tube_point
 from tests.qt.ngplugin.page import Page
@@ -153,6 +154,27 @@ def test_slices_are_coloured_by_root_and_surfaces_are_drawn(
     assert any("/mesh/" in url and url.count("-") >= 3 for url in asked)
 
 
+def test_an_edit_loads_only_the_pieces_of_mesh_that_it_changed(
+    page: Page, token: Token, datastack: OfflineDatastack, halves: NDArray[np.uint64]
+) -> None:
+    def pieces(since: int = 0) -> set[str]:
+        names = [url.split("/mesh/")[1] for _, url in token.sent[since:] if "/mesh/" in url]
+        return {name for name in names if name.count(":") >= 2}
+
+    page.viewer.look_at(tube_point(0, CUT), layout="3d", height_nm=700.0)
+    roots = [int(root) for root in datastack.graph.roots(halves)]
+    page.viewer.show_pair(roots[0], roots[1])
+    page.until(lambda: len(pieces()) == page.evaluate(_HELD) > 2, "the meshes")
+    first, sent = pieces(), len(token.sent)
+    sides = zip(halves, (LEFT, RIGHT), strict=True)
+    ends = [GraphPoint(int(id_), tube_point(0, x)) for id_, x in sides]
+    (whole,) = datastack.graph.merge(MergeRequest(*ends)).new_roots
+    page.viewer.show_pair(whole, None)
+    page.viewer.refresh_segmentation()
+    page.until(lambda: bool(pieces(sent)) and page.evaluate("viewer.isReady()"), "the whole")
+    assert pieces(sent).isdisjoint(first)
+
+
 def test_what_a_change_of_site_hides_is_not_counted_aloud(
     page: Page, datastack: OfflineDatastack, halves: NDArray[np.uint64]
 ) -> None:
@@ -244,3 +266,6 @@ _POINTS = f"""(() => {{
   const cut = {GROUP}.graphConnection.value.state.multicutState;
   return [...cut.sinks].length + [...cut.sources].length;
 }})()"""
+
+_HELD = """[...viewer.chunkManager.rpc.objects.values()]
+  .filter((each) => each.meshSource).reduce((sum, each) => sum + each.chunks.size, 0)"""

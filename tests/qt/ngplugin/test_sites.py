@@ -78,6 +78,7 @@ def test_two_thousand_sites_are_added_judged_and_kept(page: Page) -> None:
     numbers = [int(n) for n in rng.integers(1, 2**64 - 1, 2000, dtype=np.uint64)]
     page.viewer.set_layout("3d")
     places = rng.uniform(50, 1230, (2000, 3))
+    settled = page.evaluate(_TRACES)
     for start in range(0, 2000, 500):
         part = slice(start, start + 500)
         page.viewer.add_sites(
@@ -101,6 +102,7 @@ def test_two_thousand_sites_are_added_judged_and_kept(page: Page) -> None:
     )
     page.until(lambda: page.property_of(last) is None, "the empty cache")
     page.until(lambda: page.property_of(last) == [1.0, 0, 0, 0], "the verdict, read again")
+    assert page.evaluate(_TRACES) == settled
 
 
 def test_a_stale_reply_is_dropped(page: Page) -> None:
@@ -175,3 +177,8 @@ def test_filtered_sites_disappear(page: Page) -> None:
     page.until(lambda: near(page.color_at(200, 200), "#3c3c3c"), "the filter")
     page.viewer.filter_sites(least_probability=0.4)
     page.until(lambda: near(page.color_at(200, 200), probability_color(0.5)), "the site again")
+
+
+_TRACES = """[history.length, location.href,
+  JSON.stringify(viewer.state.toJSON().layers).length]"""
+"""Where a client that keeps annotations in its state leaves traces of each."""

@@ -52,6 +52,23 @@ def test_a_pair_is_shown_in_its_colours_and_nothing_else(page: Page) -> None:
     assert shown(page) == [str(ROOT_B)]
 
 
+def test_a_double_click_shows_others_and_never_hides_the_pair(page: Page) -> None:
+    def double_click(x: int, root: int) -> None:
+        page.until(lambda: page.hover(x, LEFT[1]) == str(root), "the segment under the mouse")
+        page.double_click(x, LEFT[1])
+
+    page.viewer.show_pair(ROOT_A, None)
+    page.until(lambda: is_blue(page.color_at(*LEFT)), "A")
+    double_click(RIGHT[0], ROOT_B)
+    page.until(lambda: shown(page) == [str(ROOT_A), str(ROOT_B)], "another one")
+    double_click(RIGHT[0], ROOT_B)
+    page.until(lambda: shown(page) == [str(ROOT_A)], "it gone again")
+    page.evaluate("window.twice = 0; addEventListener('dblclick', () => { window.twice += 1; }); 0")
+    double_click(LEFT[0], ROOT_A)
+    page.until(lambda: page.evaluate("window.twice") == 1, "the stray one")
+    page.until(lambda: shown(page) == [str(ROOT_A)], "A, still there")
+
+
 def test_the_segmentation_can_be_read_again_and_the_imagery_stays(
     page: Page, volume: Served
 ) -> None:
@@ -65,6 +82,9 @@ def test_the_segmentation_can_be_read_again_and_the_imagery_stays(
 
 def test_the_view_moves_without_a_state_push_and_is_read_back(page: Page) -> None:
     turn = (0.0, 0.6, 0.0, 0.8)
+    layer = "viewer.layerManager.getLayerByName('segmentation').layer"
+    page.evaluate(f"{layer}.untouched = 7; 0")
+    past = page.evaluate("[history.length, location.href]")
     page.viewer.look_at(
         (300.0, 405.0, 505.0), nm_per_pixel=4.0, orientation=turn, layout="4panel", height_nm=900.0
     )
@@ -74,6 +94,9 @@ def test_the_view_moves_without_a_state_push_and_is_read_back(page: Page) -> Non
     assert view["nm_per_pixel"] == pytest.approx(4.0)
     assert view["height_nm"] == pytest.approx(900.0)
     assert view["orientation"] == pytest.approx(turn, abs=1e-6)
+    # A pushed state would make every layer anew, and a change of the address a step back.
+    assert page.evaluate(f"{layer}.untouched") == 7
+    assert page.evaluate("[history.length, location.href]") == past
 
 
 def test_contrast_changes_the_imagery(page: Page) -> None:

@@ -23,6 +23,11 @@ def click(widget: QWidget | None, at: QPoint | None = None) -> None:
     QTest.mouseClick(widget, LEFT, NONE, at or widget.rect().center())  # type: ignore[call-overload]
 
 
+def hover(widget: QWidget | None, at: QPoint) -> None:
+    assert widget is not None
+    QTest.mouseMove(widget, at)  # type: ignore[call-overload]
+
+
 def drag(widget: QWidget | None, *points: QPoint) -> None:
     """Press at the first point, move through the others, release at the last."""
     assert widget is not None

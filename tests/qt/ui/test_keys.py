@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PyQt6.QtCore import QEvent, Qt
 from PyQt6.QtGui import QKeyEvent
@@ -14,7 +16,7 @@ from app.ui.keys import CommitGate, key_name
 from app.ui.window import MainWindow
 from proofreading.decisions import Answer
 from tests.qt.ui.fakes import Clock, FakeWorkbench
-from tests.qt.ui.pointer import send
+from tests.qt.ui.pointer import hover, send
 
 PAGE = """data:text/html,<input id='field'><script>
 window.pressed = []; addEventListener('keydown', e => window.pressed.push(e.key));
@@ -95,6 +97,29 @@ def test_one_press_is_one_decision_with_the_queue_focused(
     site = bench.queue.row(0).site_id
     press(loaded, Qt.Key.Key_F)
     assert bench.answers == [(site, Answer.ACCEPT)]
+
+
+def test_a_key_means_the_site_on_the_screen_not_the_one_under_the_mouse(
+    window: MainWindow, bench: FakeWorkbench
+) -> None:
+    shown = bench.queue.row(0).site_id
+    table = window.queue.table
+    other = table.visualRect(window.queue.model.index(6, 0)).center()
+    hover(table.viewport(), other)
+    press(window, Qt.Key.Key_F)
+    assert bench.answers == [(shown, Answer.ACCEPT)]
+
+
+def test_the_keys_are_live_for_the_next_site_of_the_same_body(
+    window: MainWindow, bench: FakeWorkbench, clock: Clock
+) -> None:
+    first, second = (bench.queue.row(place).site_id for place in (0, 1))
+    bench.sites[second] = replace(bench.sites[second], root=bench.sites[first].root)
+    for answer in (Answer.ACCEPT, Answer.REJECT):
+        assert window.bottom.keys[answer.value].isEnabled()
+        press(window, Qt.Key.Key_F if answer is Answer.ACCEPT else Qt.Key.Key_D)
+        clock.now += 1
+    assert bench.answers == [(first, Answer.ACCEPT), (second, Answer.REJECT)]
 
 
 def test_one_press_is_one_decision_with_the_page_focused(

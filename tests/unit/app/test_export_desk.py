@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from app.services.undoing import Undoing
 from app.services.worker.messages import JobDone, JobFailed
 from connectome.cave import CaveDatastack
 from connectome.datastack import Datastack
-from connectome.graph import GraphPoint, Permission, SplitRequest
+from connectome.graph import GraphPoint, MergeRequest, Permission, SplitRequest
 from connectome.offline.datastack import OfflineDatastack
 from connectome.offline.service import serve
 from proofreading.decisions import Decision
@@ -306,6 +307,28 @@ def test_without_a_server_the_edits_wait(
     remote.close()
 
 
+def test_when_a_token_ends_the_edits_wait_for_a_new_one(
+    session: Session, datastack: OfflineDatastack, loop: Loop, tmp_path: Path
+) -> None:
+    accept(session, repair(datastack, 1, 0))
+    datastack.close()
+    with serve(tmp_path / "tubes") as running:
+        old = CaveDatastack(NAME, running.url, running.token)
+        port = urlsplit(running.url).port or 0
+    with serve(tmp_path / "tubes", port) as running:
+        ended = ExportDesk(session, old, loop.post)
+        told = export(ended, loop)
+        assert isinstance(told, JobFailed)
+        assert "token" in told.message
+        assert len(session.ledger.state.pending_edits()) == 1
+        new = CaveDatastack(NAME, running.url, running.token)
+        renewed = ExportDesk(session, new, loop.post)
+        assert isinstance(export(renewed, loop), JobDone)
+        assert len(session.ledger.state.edits(EditState.COMMITTED)) == 1
+        for part in (ended, renewed, old, new):
+            part.close()
+
+
 def test_an_account_that_may_not_edit_is_told_before_the_export(
     desk: ExportDesk,
     session: Session,
@@ -391,6 +414,20 @@ def test_the_person_is_asked_where_others_have_built_on_an_edit(
     undo.undoing.answer(confirmed=True)
     loop.until(lambda: undo.told)
     assert undo.withdrawn == [decision]
+
+
+def test_an_undo_leaves_what_others_have_done(
+    desk: ExportDesk, session: Session, datastack: OfflineDatastack, loop: Loop
+) -> None:
+    (decision,) = accept(session, repair(datastack, 1, 0))
+    export(desk, loop)
+    theirs = [place(datastack, 1, x) for x in (CUT - 2, CUT + 2)]
+    datastack.graph.merge(MergeRequest(theirs[0][0], theirs[1][0]))
+    undo = Undo(session, desk)
+    undo.undoing.undo(decision)
+    loop.until(lambda: undo.told)
+    assert place(datastack, 0, CUT - 2)[1] != place(datastack, 0, CUT + 2)[1]
+    assert place(datastack, 1, CUT - 2)[1] == place(datastack, 1, CUT + 2)[1]
 
 
 def test_what_others_have_taken_back_needs_no_undo(
