@@ -24,7 +24,7 @@ from threading import Thread
 from benchmarks.day_check import difference, ledger_answers, sent_wrongly
 from benchmarks.day_plan import ANSWERS, CUT, SENT, UNDO, Journal, plan
 from benchmarks.day_service import Service, served
-from benchmarks.day_window import DONE, RENDERER, SERVICE_DOWN, SERVICE_UP
+from benchmarks.day_window import DONE, RENDERER, SERVICE_DOWN, SERVICE_LOST, SERVICE_UP
 from benchmarks.measured import Measured
 from benchmarks.window_session import judged_session
 from connectome.errors import ProofdeskError
@@ -38,7 +38,7 @@ _ROOT = Path(__file__).parents[1]
 _FAULTS = (
     (0.15, RENDERER),
     (0.30, KILL),
-    (0.45, SERVICE_DOWN),
+    (0.45, SERVICE_LOST),
     (0.52, RENDERER),
     (0.60, SERVICE_UP),
     (0.75, KILL),

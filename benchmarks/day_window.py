@@ -10,21 +10,33 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.day_check import difference
 from benchmarks.day_plan import ANSWERS, CUT, REDO, SENT, UNDO, Entry, Journal, plan
+from proofreading.sites import Site, SiteKind
 
 if TYPE_CHECKING:
     from app.services.model import Current
     from app.ui.driver import Driver
     from proofreading.edits import EditRecord
 
-__all__ = ["DONE", "RENDERER", "REOPENED", "SERVICE_DOWN", "SERVICE_UP", "Worker", "main"]
+__all__ = [
+    "DONE",
+    "RENDERER",
+    "REOPENED",
+    "SERVICE_DOWN",
+    "SERVICE_LOST",
+    "SERVICE_UP",
+    "Worker",
+    "main",
+]
 
 RENDERER, SERVICE_DOWN, SERVICE_UP = "renderer killed", "service down", "service up"
+SERVICE_LOST = "service lost while sending"
+"""Before it has answered the first edit of an export; `SERVICE_DOWN`: right after."""
 REOPENED, DONE = "opened again", "done"
 PATIENCE_S = 60.0
 _PLACE = "window.viewer ? Array.from(window.viewer.position.value) : null"
@@ -123,7 +135,10 @@ class Worker:
             self._answer(step, "A")
 
     def _send_and_undo(self, step: int) -> None:
-        """Accept a site, export, and take the answer back, on the server too."""
+        """Accept a pair, export, and take the answer back, on the server too."""
+        pair = next(self._open_sites(SiteKind.CONTACT), None)
+        if pair is not None:
+            self._bench.select(pair.id)
         site = self._current.site.id
         self._answer(step, "F")
         record = self._edit_of(site)
@@ -165,13 +180,14 @@ class Worker:
         self._driver.until(lambda: self._phase() in (phase, "failed"), key, PATIENCE_S)
 
     def _next_cut(self) -> str | None:
-        from proofreading.sites import SiteKind
+        sites = self._open_sites(SiteKind.BOTTLENECK)
+        return next((site.id for site in sites if site.proposed_cut is not None), None)
 
-        for site in self._bench.session.catalogue.sites(SiteKind.BOTTLENECK):
+    def _open_sites(self, kind: SiteKind) -> Iterator[Site]:
+        for site in self._bench.session.catalogue.sites(kind):
             row = self._bench.queue.get(site.id)
-            if site.proposed_cut is not None and row is not None and row.answer is None:
-                return site.id
-        return None
+            if row is not None and row.answer is None and row.root != row.partner_root:
+                yield site
 
     def _phase(self) -> str:
         cut = self._bench.snapshot().cut
@@ -192,8 +208,8 @@ class Worker:
     def _go_wrong(self, step: int, fault: str) -> None:
         if fault == RENDERER:
             self._kill_renderer()
-        elif fault == SERVICE_DOWN:
-            self._lose_service()
+        elif fault in (SERVICE_DOWN, SERVICE_LOST):
+            self._lose_service(while_sending=fault == SERVICE_LOST)
         else:
             self._ask(fault)
             self._is_served = True
@@ -201,23 +217,26 @@ class Worker:
         differing = difference(self._bench.session.folder, self._journal)
         self._journal.add(Entry(step, "back", fault, answer="; ".join(differing)))
 
-    def _lose_service(self) -> None:
-        """Let the service end as soon as the first edit of an export is under way."""
+    def _lose_service(self, *, while_sending: bool) -> None:
+        """Let the service end in the middle of an export; the person goes on meanwhile."""
         state = self._bench.session.ledger.state
+        self._driver.begin_export()
         waiting = len(state.pending_edits())
-        if waiting:
-            self._driver.begin_export()
-            self._driver.until(
-                lambda: len(state.pending_edits()) < waiting, "the first edit", step_ms=1
-            )
-        self._is_served = False
+
+        def reached() -> bool:
+            under_way = len(state.unanswered_edits())
+            begun = len(state.pending_edits()) < waiting
+            return under_way > 0 if while_sending else begun and not under_way
+
+        self._driver.until(reached, "the first edit", step_ms=1)
         self._ask(SERVICE_DOWN)
-        if waiting:
-            self._driver.end_export()
+        self._is_served = False
+        self._driver.close_export()
 
     def _reconcile(self) -> None:
         """Export what the loss left open: what was sent is looked up, the rest goes out."""
         state = self._bench.session.ledger.state
+        self._driver.end_export()
         while state.pending_edits() or state.unanswered_edits():
             before = len(state.pending_edits()), len(state.unanswered_edits())
             self._driver.export()

@@ -166,6 +166,21 @@ class SiteViewer:
         """Call back with the id of a site that was clicked, drags included."""
         self._click_callbacks.append(callback)
 
+    def on_moved(self, callback: Callable[[PointNm], None]) -> None:
+        """Call back with the point (nm) in the middle of the page whenever it is another one."""
+        last: list[object] = [None]
+
+        def changed() -> None:
+            raw = self._viewer.shared_state.raw_state
+            position = raw.get("position")
+            if position is None or position == last[0]:
+                return
+            last[0] = position
+            x, y, z = (float(p) * v for p, v in zip(position, self.voxel_nm, strict=True))
+            callback((x, y, z))
+
+        self._viewer.shared_state.add_changed_callback(changed)
+
     # ---- sites -------------------------------------------------------------------
 
     def add_sites(self, sites: Sequence[Site]) -> None:

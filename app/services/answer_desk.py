@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AnswerDesk"]
 
+CUT_ASIDE = "The cut waits for the export. The question here is still open."
+
 
 class AnswerDesk:
     """The person's answers on the site on the screen.
@@ -91,6 +93,20 @@ class AnswerDesk:
         else:
             self._end_of_queue()
         self._changed()
+
+    def cut_aside(self) -> None:
+        """Accept a cut of a segment that the person was asked something else about.
+
+        The question on the screen stays open, and its time begins anew.
+        """
+        place = self._desks.place
+        site, cut = place.site, self._desks.cutting.made_aside()
+        made = None if cut is None else self._desks.answers.cut_aside(place, *cut)
+        if made is None or site is None:
+            return
+        self._measured(made, None)
+        place.show(site, place.tracker.partner_index)
+        self._tell(CUT_ASIDE)
 
     def undo(self) -> None:
         """Take back the person's last answer, and its edit if that was sent already.

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import fmean
 
 from app.services.questions import task_of
 from connectome.graph import SplitRequest
@@ -15,10 +16,13 @@ from proofreading.export.merges import asks_for_merge, merge_edit
 from proofreading.export.splits import split_edit
 from proofreading.ledger.events import DecisionMade, EditQueued, Event
 from proofreading.session_lock import person
-from proofreading.sites import Partner, Site
+from proofreading.sites import Partner, Site, SiteKind, make_site_id
 from proofreading.verdicts import Verdict
 
-__all__ = ["Answering", "cut_event", "events_of"]
+__all__ = ["SEEN", "Answering", "cut_event", "events_of", "seen_merge"]
+
+SEEN = "person 1"
+"""What found a merge error that somebody saw while asked something else."""
 
 
 def events_of(
@@ -40,6 +44,27 @@ def cut_event(decision: Decision, request: SplitRequest, seen_root: int) -> Edit
         If the decision asks for no cut, or its points do not make one.
     """
     return EditQueued(split_edit(decision, request.sources, request.sinks, seen_root=seen_root))
+
+
+def seen_merge(site: Site, request: SplitRequest, root: int) -> Site:
+    """Return the merge error that a person saw at a site which asks something else.
+
+    It lies in the middle of the points that take it apart.
+    """
+    points = [*request.sources, *request.sinks]
+    x, y, z = (fmean(axis) for axis in zip(*(p.position_nm for p in points), strict=True))
+    kind, supervoxels = SiteKind.BOTTLENECK, [point.supervoxel for point in points]
+    return Site(
+        id=make_site_id(site.datastack, kind, supervoxels, (x, y, z), SEEN),
+        kind=kind,
+        datastack=site.datastack,
+        root=root,
+        supervoxel=points[0].supervoxel,
+        point_nm=(x, y, z),
+        radius_nm=site.radius_nm,
+        detector=SEEN,
+        proposed_cut=request,
+    )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from app.services.answering import Answering, cut_event
+from app.services.answering import Answering, cut_event, seen_merge
 from app.services.model import LastAnswer
 from proofreading.decisions import Answer, Decision
 from proofreading.ledger.events import DecisionMade
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.services.queue import Queue
     from app.services.site_pairs import SitePairs
     from app.services.splitting_bench import CutOutcome
+    from connectome.graph import SplitRequest
     from ngplugin.viewer import SiteViewer
     from proofreading.session import Session
 
@@ -81,6 +82,29 @@ class Answers:
         twins = self._twins(made.decision, pair)
         self._session.ledger.append_all([*events, *twins])
         self.show([site.id, *(event.decision.site_id for event in twins)])
+        return made.decision
+
+    def cut_aside(self, place: Place, request: SplitRequest, root: int) -> Decision | None:
+        """Record a merge error that a person saw where they were asked something else.
+
+        It is a site of its own, accepted with its cut; the question on the screen stays open.
+        """
+        if place.site is None:
+            return None
+        seen = seen_merge(place.site, request, root)
+        events = self._answering.decide(
+            seen,
+            None,
+            Answer.ACCEPT,
+            verdict=None,
+            elapsed_ms=place.elapsed_ms,
+            reason=f"seen at {place.site.id}",
+            view=self._viewer.view_state(),
+        )
+        made = events[0]
+        assert isinstance(made, DecisionMade)
+        self._session.catalogue.add_sites([seen])
+        self._session.ledger.append_all([*events, cut_event(made.decision, request, root)])
         return made.decision
 
     def show(self, site_ids: Collection[str]) -> None:

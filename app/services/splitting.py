@@ -10,27 +10,38 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from app.services.questions import task_of
 from app.services.splitting_desk import Previewed, Resolved
-from app.services.splitting_model import SIDES, CutPoint, CutSide, CutView, Draft
+from app.services.splitting_model import LETTERS, SIDES, CutPoint, CutSide, CutView, Draft
 from connectome.graph import SplitRequest
 from connectome.space import PointNm
 from ngplugin.points import Mark
+from proofreading.export.splits import SPLIT_TASKS
 from proofreading.sites import Site
 
 if TYPE_CHECKING:
     from ngplugin.after import AfterPicture
 
-__all__ = ["NOT_HERE", "PREVIEW_FIRST", "Splitting"]
+__all__ = ["PREVIEW_FIRST", "Splitting", "is_aside"]
 
 PREVIEW_FIRST = "Preview the cut first: press P."
-NOT_HERE = "This site asks about two segments; only a question about one can be cut."
+
+
+def is_aside(site: Site) -> bool:
+    """Tell whether a cut at a site answers another question than the site's own.
+
+    A person who is asked whether two segments are one may see that one of them is two.
+    """
+    return task_of(site) not in SPLIT_TASKS
 
 
 class DeskPort(Protocol):
     """What answers questions about cuts; see `CutDesk`."""
 
-    def resolve(self, root: int, point_nm: PointNm, done: Callable[[Resolved], None]) -> None:
-        """Find the supervoxel of an object at or next to a point."""
+    def resolve(
+        self, roots: Sequence[int], point_nm: PointNm, done: Callable[[Resolved], None]
+    ) -> None:
+        """Find the supervoxel of one of these objects at or next to a point."""
         ...
 
     def preview(self, root: int, request: SplitRequest, done: Callable[[Previewed], None]) -> None:
@@ -78,7 +89,7 @@ class Splitting:
         self._changed, self._stale = changed, stale
         self._drafts: dict[str, Draft] = {}
         self._site: Site | None = None
-        self._root = 0
+        self._roots: tuple[int, ...] = (0,)
         self._draft: Draft | None = None
         self._generation = 0
         self._asking = False
@@ -93,24 +104,29 @@ class Splitting:
         return self._draft is not None
 
     def follow(
-        self, site: Site | None, root: int, kept: Callable[[str], list[CutPoint] | None]
+        self,
+        site: Site | None,
+        roots: tuple[int, ...],
+        kept: Callable[[str], list[CutPoint] | None],
     ) -> None:
         """Keep to the site on the screen; points that it had come back with it.
 
         Parameters
         ----------
+        roots : tuple of int
+            The object in question; of a pair both, of which the first point chooses one.
         kept : callable
             Returns the points that the ledger keeps for a site, None where the cut is made
             already; asked once for each visit.
         """
-        self._root = root
+        self._roots = roots
         if (site and site.id) == (self._site and self._site.id):
             return
         self._close()
         self._site = site
-        if site is None or site.partners:
+        if site is None:
             return
-        points = kept(site.id)
+        points = [] if is_aside(site) else kept(site.id)
         if points is None:
             return
         if points and site.id not in self._drafts:
@@ -135,30 +151,25 @@ class Splitting:
             remedy,
             whole or near,
             whole=whole is not None,
+            of=LETTERS[draft.which or 0] if is_aside(self._site) and draft.points else "",
+            aside=is_aside(self._site),
         )
 
     # ---- what the person does ----------------------------------------------------------
 
-    def add(self, side: CutSide) -> str:
-        """Put a point where the mouse is; the first time the suggested ones, if there are any.
-
-        Returns
-        -------
-        str
-            Why nothing can be cut here; empty if it can.
-        """
+    def add(self, side: CutSide) -> None:
+        """Put a point where the mouse is; the first time the suggested ones, if there are any."""
         site = self._site
-        if site is None or site.partners:
-            return NOT_HERE
+        if site is None:
+            return
         if self._draft is None:
             again = site.id in self._drafts
             suggested = [] if again else self._suggested(site)
             draft = self._drafts.setdefault(site.id, Draft(suggested, suggested=True))
             self._open(draft)
             if draft.points:
-                return ""  # these are to be looked at first
+                return  # these are to be looked at first
         self._marks.ask(SIDES.index(side))
-        return ""
 
     def pointed(self, side: int, position_nm: PointNm) -> None:
         """Take the answer where the mouse is."""
@@ -226,7 +237,13 @@ class Splitting:
         draft = self._draft
         if draft is None or draft.preview is None or not draft.preview.legal:
             return None
-        return None if draft.request is None else (draft.request, self._root)
+        return None if draft.request is None else (draft.request, self._object)
+
+    def made(self) -> None:
+        """Forget the points of a cut that is made beside the site's own question."""
+        if self._site is not None:
+            self._drafts.pop(self._site.id, None)
+        self._close()
 
     def say(self, text: str) -> None:
         """Say what is to be done first."""
@@ -248,11 +265,12 @@ class Splitting:
         else:
             at, supervoxel = found.point.position_nm, found.point.supervoxel
             known = replace(asked, supervoxel=supervoxel, position_nm=at)
+            draft.which = self._which(draft, found.root)
         draft.points[draft.points.index(asked)] = known
         if draft is self._draft:
             self._points_changed()
             if found.stale:
-                self._stale(self._root)
+                self._tell_stale()
 
     def _previewed(self, generation: int, found: Previewed) -> None:
         if generation != self._generation or self._draft is None:
@@ -263,9 +281,24 @@ class Splitting:
         self._show_after(found.shown.picture if found.shown is not None else None)
         self._changed()
         if found.stale:
-            self._stale(self._root)
+            self._tell_stale()
 
     # ---- inside --------------------------------------------------------------------------
+
+    @property
+    def _object(self) -> int:
+        """The object that is cut: of a pair the one that the first point lies in."""
+        which = None if self._draft is None else self._draft.which
+        return self._roots[0 if which is None or which >= len(self._roots) else which]
+
+    def _which(self, draft: Draft, root: int) -> int:
+        """Return the place of the object that a point was found in; the first one decides."""
+        if draft.which is not None:
+            return draft.which
+        return self._roots.index(root) if root in self._roots else 0
+
+    def _tell_stale(self) -> None:
+        self._stale(self._object)
 
     def _number(self) -> int:
         self._numbers += 1
@@ -299,6 +332,8 @@ class Splitting:
         """Show points that the person changed."""
         if self._draft is not None:
             self._draft.suggested = False
+            if not self._draft.points:
+                self._draft.which = None
         self._points_changed()
 
     def _points_changed(self) -> None:
@@ -318,8 +353,9 @@ class Splitting:
     def _resolve(self, point: CutPoint) -> None:
         draft = self._draft
         assert draft is not None
+        roots = self._roots if draft.which is None else (self._object,)
         self._desk.resolve(
-            self._root, point.position_nm, lambda found: self._resolved(draft, point, found)
+            roots, point.position_nm, lambda found: self._resolved(draft, point, found)
         )
 
     def _ask(self) -> None:
@@ -328,7 +364,7 @@ class Splitting:
             return
         self._asking, generation = True, self._generation
         self._desk.preview(
-            self._root, draft.request, lambda found: self._previewed(generation, found)
+            self._object, draft.request, lambda found: self._previewed(generation, found)
         )
 
 

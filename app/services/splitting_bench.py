@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.services.splitting import PREVIEW_FIRST, Splitting
+from app.services.splitting import PREVIEW_FIRST, Splitting, is_aside
 from app.services.splitting_desk import CutDesk
 from app.services.splitting_model import CutPoint, CutSide, CutView, kept_points
 from app.services.workers import Post
@@ -83,12 +83,13 @@ class CutBench:
 
     def follow(self) -> None:
         """Keep to the site on the screen."""
-        roots = self._place.tracker.present_roots()
-        self._splitting.follow(self._place.site, roots[0] if roots else 0, self._kept)
+        roots = self._place.tracker.present_roots() or (0, None)
+        known = tuple(root for root in roots if root is not None)
+        self._splitting.follow(self._place.site, known, self._kept)
 
-    def point(self, side: CutSide) -> str:
-        """Put a point where the mouse is; return why that cannot be, or nothing."""
-        return self._splitting.add(side)
+    def point(self, side: CutSide) -> None:
+        """Put a point where the mouse is."""
+        self._splitting.add(side)
 
     def remove(self, number: int | None = None) -> None:
         """Take a point away: the newest if no number is given."""
@@ -116,8 +117,21 @@ class CutBench:
         self._splitting.say(PREVIEW_FIRST)
         return False
 
+    @property
+    def aside(self) -> bool:
+        """Whether a cut here answers another question than the site's own."""
+        return self._place.site is not None and is_aside(self._place.site)
+
+    def made_aside(self) -> tuple[SplitRequest, int] | None:
+        """Return the cut that was previewed beside the site's own question, and forget it."""
+        cut = self._splitting.finished()
+        self._splitting.made()
+        return cut
+
     def outcome(self, answer: Answer) -> CutOutcome:
-        """Return what an answer takes along."""
+        """Return what an answer takes along; nothing of a cut beside the question."""
+        if self.aside:
+            return CutOutcome()
         if answer is Answer.ACCEPT and (cut := self._splitting.finished()) is not None:
             return CutOutcome(*cut)
         return CutOutcome(view=self._splitting.kept() if answer is Answer.LATER else {})

@@ -6,7 +6,7 @@ owner's thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,7 @@ class Resolved:
     point: GraphPoint | None
     trouble: str = ""
     stale: bool = False
+    root: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +92,11 @@ class CutDesk:
         self._datastack = datastack
         self._thread = OneThread("proofdesk-cut", post)
 
-    def resolve(self, root: int, point_nm: PointNm, done: Callable[[Resolved], None]) -> None:
-        """Find the supervoxel of an object at or next to a point."""
-        self._thread.do(lambda: self._resolved(root, point_nm), done)
+    def resolve(
+        self, roots: Sequence[int], point_nm: PointNm, done: Callable[[Resolved], None]
+    ) -> None:
+        """Find the supervoxel of one of these objects at or next to a point."""
+        self._thread.do(lambda: self._resolved(roots, point_nm), done)
 
     def preview(self, root: int, request: SplitRequest, done: Callable[[Previewed], None]) -> None:
         """Find out what a cut of an object would do; reads only."""
@@ -103,12 +106,12 @@ class CutDesk:
         """Answer nothing any more, and wait for what is being read."""
         self._thread.close()
 
-    def _resolved(self, root: int, point_nm: PointNm) -> Resolved:
+    def _resolved(self, roots: Sequence[int], point_nm: PointNm) -> Resolved:
         try:
             if self._datastack.graph is None:
                 return Resolved(None, _FLAT)
-            found = _nearest(self._datastack, root, point_nm)
-            if found is None and not _is_latest(self._datastack, root):
+            found, root = _nearest(self._datastack, roots, point_nm)
+            if found is None and not _are_latest(self._datastack, roots):
                 return Resolved(None, _STALE, stale=True)
         except OutsideVolumeError:
             return Resolved(None, _OUTSIDE)
@@ -117,7 +120,7 @@ class CutDesk:
         if found is None:
             text = f"Nothing of this object lies within {REACH_NM:.0f} nm of that point."
             return Resolved(None, text)
-        return Resolved(found)
+        return Resolved(found, root=root)
 
     def _previewed(self, root: int, request: SplitRequest) -> Previewed:
         try:
@@ -169,25 +172,36 @@ def _without_network(error: ProofdeskError) -> str:
     return error.message
 
 
-def _is_latest(datastack: Datastack, root: int) -> bool:
+def _are_latest(datastack: Datastack, roots: Sequence[int]) -> bool:
     graph = datastack.graph
-    return graph is None or bool(graph.is_latest(np.array([root], np.uint64))[0])
+    return graph is None or bool(graph.is_latest(np.array(roots, np.uint64)).all())
 
 
-def _nearest(datastack: Datastack, root: int, point_nm: PointNm) -> GraphPoint | None:
-    """Return the point itself if it lies in the object, else the object's nearest voxel."""
+def _nearest(
+    datastack: Datastack, wanted: Sequence[int], point_nm: PointNm
+) -> tuple[GraphPoint | None, int]:
+    """Return the point itself if it lies in one of the objects, else their nearest voxel.
+
+    Returns
+    -------
+    point : GraphPoint or None
+        None where nothing of them is near.
+    root : int
+        The object that it lies in.
+    """
     cutout = datastack.segmentation.read_supervoxels(BoxNm.around(point_nm, REACH_NM))
     ids = np.unique(cutout.data)
     roots = np.array(present_roots(datastack, ids.tolist()), np.uint64)
-    mine = np.isin(cutout.data, ids[(roots == np.uint64(root)) & (ids != 0)])
+    mine = np.isin(cutout.data, ids[np.isin(roots, np.array(wanted, np.uint64)) & (ids != 0)])
     voxels = np.argwhere(mine)
     if not len(voxels):
-        return None
+        return None, 0
     voxel = np.asarray(cutout.scale.voxel_nm)
     centers = (voxels[:, ::-1] + 0.5 + np.asarray(cutout.first_voxel)) * voxel
     distance = np.linalg.norm(centers - np.asarray(point_nm), axis=1)
     best = int(distance.argmin())
     if distance[best] > REACH_NM:
-        return None
+        return None, 0
     x, y, z = centers[best].tolist()
-    return GraphPoint(int(cutout.data[tuple(voxels[best])]), (x, y, z))
+    supervoxel = int(cutout.data[tuple(voxels[best])])
+    return GraphPoint(supervoxel, (x, y, z)), int(roots[ids == np.uint64(supervoxel)][0])

@@ -42,6 +42,8 @@ class CutSide(StrEnum):
 
 
 SIDES = tuple(CutSide)
+LETTERS = ("A", "B")
+"""Of the two segments of a pair."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class CutView:
         Of the two sides, once previewed.
     whole : bool
         Whether these are the whole sides, or only what lies near the points.
+    of : str
+        ``A`` or ``B``, where one of a pair is cut.
+    aside : bool
+        Whether the cut answers another question than that of the site, which stays open.
     """
 
     site_id: str
@@ -80,6 +86,8 @@ class CutView:
     remedy: str = ""
     volumes_nm3: tuple[float, float] | None = None
     whole: bool = False
+    of: str = ""
+    aside: bool = False
 
     def on(self, side: CutSide) -> tuple[CutPoint, ...]:
         """Return the points of a side."""
@@ -98,6 +106,8 @@ class Draft:
         Whether the person asked for the preview, so that it follows the points.
     note : str
         What was asked of the person last.
+    which : int or None
+        Which of the objects in question the points lie in; None until that is known.
     """
 
     points: list[CutPoint] = field(default_factory=list)
@@ -105,6 +115,7 @@ class Draft:
     suggested: bool = False
     watched: bool = False
     note: str = ""
+    which: int | None = None
 
     @property
     def marks(self) -> list[Mark]:

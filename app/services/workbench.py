@@ -175,7 +175,8 @@ class Workbench:
     def put_point(self, side: CutSide) -> None:
         """Put a point of a cut where the mouse is."""
         self._desks.tint.leave()
-        self._told(self.cutting.point(side))
+        self.cutting.point(side)
+        self._changed()
 
     def preview_cut(self) -> None:
         """Show what the cut between the points would do."""
@@ -185,6 +186,9 @@ class Workbench:
         """Accept the cut that was previewed; it waits for the export like every edit."""
         if not self.cutting.active:
             self._told(self.cutting.preview())
+        elif self.cutting.may_cut() and self.cutting.aside:
+            self._answers.cut_aside()
+            self._hearing.follow_soon()
         elif self.cutting.may_cut():
             self.answer(Answer.ACCEPT)
 

@@ -190,11 +190,15 @@ class Driver(Closing):
         """Wait until an export is over, close its dialog and return the job's last word."""
         self.until(lambda: not self._exports(), "the export", 300)
         self.settle()
+        self.close_export()
+        job = next(j for j in self.workbench.snapshot().jobs if j.name == "export")
+        return job.text
+
+    def close_export(self) -> None:
+        """Close the export dialog; an export goes on without it."""
         dialog = self.window.export_dialog
         assert dialog is not None
         dialog.close()
-        job = next(j for j in self.workbench.snapshot().jobs if j.name == "export")
-        return job.text
 
     def grab(self, path: Path, widget: QWidget | None = None) -> Path:
         """Save a picture of the window, or of a dialog, as PNG."""

@@ -1,13 +1,16 @@
-"""Three views and three slices of a site, as the judge saw them; a click enlarges one."""
+"""Three views and three slices of a site, as the judge saw them; a click enlarges one.
+
+What the mouse points at in a slice is marked in all others, and so is where Neuroglancer looks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PyQt6.QtCore import QRect, QRectF, QSize, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, pyqtSignal
 from PyQt6.QtGui import (
     QColor,
     QImage,
@@ -20,10 +23,12 @@ from PyQt6.QtGui import (
 )
 from PyQt6.QtWidgets import QVBoxLayout, QWidget
 
+from app.ui.crosshair import Mark, paint_mark, place_in, point_at
 from app.ui.overlay import Overlay
 from app.ui.ports import PictureLike
 from app.ui.theme import GRID, theme, ui_font
 from app.ui.widgets import label, shown
+from connectome.space import PointNm
 
 if TYPE_CHECKING:
     from inference.judges.saliency import SeenSaliency
@@ -34,9 +39,12 @@ _VIOLET = (176, 64, 255)
 """Neither A nor B, nor an error, nor a grey of the tissue."""
 _OPAQUE = 190
 _PLANES = 3
+_SENDS = "A right click moves Neuroglancer here."
 _GAP = GRID // 2
 _LEAST = 64
 _WELL_SEEN = 160
+_AT_THE_SITE = 0.02
+"""So near to the middle of a picture a cross-hair would only hide what is in question."""
 
 
 def to_pixmap(picture: PictureLike) -> QPixmap | None:
@@ -87,9 +95,15 @@ class PictureTile(QWidget):
     """One square picture with its caption, or a sentence why there is none."""
 
     clicked = pyqtSignal()
+    pointed = pyqtSignal(object)
+    """The point (nm) under the mouse, or None when it has left."""
+    sent = pyqtSignal(object)
+    """A point (nm) to which Neuroglancer is to go."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.is_slice = False
+        self.mark: Mark | None = None
         self.picture: PictureLike | None = None
         self.heat: Heat | None = None
         self._pixmap: QPixmap | None = None
@@ -99,7 +113,7 @@ class PictureTile(QWidget):
     def show_picture(self, picture: PictureLike, name: str = "") -> None:
         """Show a picture under a short name; converts pixels only when they are others."""
         self.name = name
-        self.setToolTip(picture.caption)
+        self.setToolTip(f"{picture.caption}\n{_SENDS}" if self.is_slice else picture.caption)
         if self.picture is None or picture.rgb is not self.picture.rgb or picture.rgb is None:
             self._pixmap = to_pixmap(picture)
         self.picture = picture
@@ -126,22 +140,65 @@ class PictureTile(QWidget):
         """Return a size at which a picture can be judged."""
         return QSize(_WELL_SEEN, _WELL_SEEN)
 
+    def follow_mouse(self) -> None:
+        """Tell what the mouse points at: in a slice that is one point."""
+        self.is_slice = True
+        self.setMouseTracking(True)
+
+    def show_mark(self, point_nm: PointNm | None) -> None:
+        """Mark where a point lies, or nothing."""
+        mark = None
+        if point_nm is not None and self.picture is not None:
+            mark = place_in(self.picture, point_nm)
+        if mark is not None and max(abs(mark.right), abs(mark.down)) < _AT_THE_SITE:
+            mark = None
+        if mark is not None and not self.is_slice:
+            mark = replace(mark, in_plane=True)  # A view has no depth to be out of.
+        if mark != self.mark:
+            self.mark = mark
+            self.update()
+
+    def mouseMoveEvent(self, a0: QMouseEvent | None) -> None:  # noqa: N802
+        """Tell what the mouse points at."""
+        if a0 is not None and self.is_slice:
+            self.pointed.emit(self._point_at(a0.position()))
+
+    def leaveEvent(self, a0: QEvent | None) -> None:  # noqa: N802, ARG002
+        """Tell that the mouse points at nothing."""
+        self.pointed.emit(None)
+
     def mouseReleaseEvent(self, a0: QMouseEvent | None) -> None:  # noqa: N802
-        """Tell of a click on a picture."""
-        if a0 is not None and self._pixmap is not None and self.rect().contains(a0.pos()):
+        """Tell of a click on a picture; the right button sends Neuroglancer there."""
+        if a0 is None or self._pixmap is None or not self.rect().contains(a0.pos()):
+            return
+        if a0.button() is not Qt.MouseButton.RightButton:
             self.clicked.emit()
+        elif self.is_slice and (point := self._point_at(a0.position())) is not None:
+            self.sent.emit(point)
+
+    def _point_at(self, place: QPointF) -> PointNm | None:
+        square = self._square()
+        away = (place - square.center()) / (square.width() / 2)
+        if self.picture is None or max(abs(away.x()), abs(away.y())) > 1:
+            return None
+        return point_at(self.picture, away.x(), away.y())
+
+    def _square(self) -> QRectF:
+        side = min(self.width(), self.height())
+        return QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
 
     def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, ARG002
         """Paint the picture as large as it fits."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        side = min(self.width(), self.height())
-        square = QRectF((self.width() - side) / 2, (self.height() - side) / 2, side, side)
+        square = self._square()
         if self._pixmap is None:
             _paint_sentence(painter, self.rect(), self._sentence)
         else:
             painter.drawPixmap(square, self._pixmap, QRectF(self._pixmap.rect()))
             self._paint_heat(painter, square)
+            if self.mark is not None:
+                paint_mark(painter, square, self.mark)
         if self.picture is not None:
             _paint_caption(painter, square, self.name)
         painter.end()
@@ -189,6 +246,8 @@ class PictureGrid(QWidget):
 
     enlarge = pyqtSignal(object, object)
     """A picture, and the `Heat` over it or None."""
+    sent = pyqtSignal(object)
+    """A point (nm) to which Neuroglancer is to go."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -197,6 +256,11 @@ class PictureGrid(QWidget):
         self.tiles = [PictureTile(self) for _ in range(2 * _PLANES)]
         for tile in self.tiles:
             tile.clicked.connect(lambda t=tile: self.enlarge.emit(t.picture, t.heat))
+        self._here: PointNm | None = None
+        for tile in self.tiles[_PLANES:]:
+            tile.follow_mouse()
+            tile.pointed.connect(lambda point, t=tile: self._mark(point or self._here, but=t))
+            tile.sent.connect(self.sent)
         self.setMinimumHeight(2 * _LEAST + _GAP)
 
     def show_pictures(
@@ -212,6 +276,17 @@ class PictureGrid(QWidget):
                     tile.show_picture(picture, name)
                 else:
                     tile.show_sentence("")
+        self._mark(self._here)
+
+    def show_here(self, point_nm: PointNm) -> None:
+        """Mark where Neuroglancer looks."""
+        self._here = point_nm
+        self._mark(point_nm)
+
+    def _mark(self, point_nm: PointNm | None, *, but: PictureTile | None = None) -> None:
+        """Mark a point in every picture; not under the mouse, which shows it there."""
+        for tile in self.tiles:
+            tile.show_mark(None if tile is but and point_nm is not self._here else point_nm)
 
     def show_saliency(self, saliency: SeenSaliency | None) -> None:
         """Lay over the slices where a judge looked, or take it away."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from numpy.typing import NDArray
 
 from app.services.model import EditList, Notice, PlannedEdit, QueueRow, SecondLook, Snapshot
+from connectome.space import PointNm
 from proofreading.decisions import Answer
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from app.services.through import QueueOrder
     from app.services.triage import TriageView
     from proofreading.triage import Lane
+    from rendering.record import PictureRecord
 
 __all__ = ["MakeWorkbench", "PictureLike", "Post", "QueuePort", "ViewerPort", "WorkbenchPort"]
 
@@ -52,6 +54,11 @@ class PictureLike(Protocol):
         """Why there is no picture; empty if there is one."""
         ...
 
+    @property
+    def record(self) -> PictureRecord | None:
+        """How it was made: where its middle lies and where its edges point."""
+        ...
+
 
 class ViewerPort(Protocol):
     """Neuroglancer with sites, as the window needs it."""
@@ -75,6 +82,14 @@ class ViewerPort(Protocol):
 
     def on_site_click(self, callback: Callable[[str], None]) -> None:
         """Call back with a site's id, on the server thread."""
+        ...
+
+    def on_moved(self, callback: Callable[[PointNm], None]) -> None:
+        """Call back with where the page looks when that has changed, on the server thread."""
+        ...
+
+    def look_at(self, point_nm: PointNm) -> None:
+        """Move the page's cross-section to a point."""
         ...
 
     def set_layout(self, layout: str) -> None:

@@ -93,6 +93,8 @@ class SplitCard(TopCard):
         self.text.setFont(ui_font(bold=True))
         self.remedy = label("", "dim", wrap=True)
         self.numbers = label("", "dim")
+        self.what = title("CUT")
+        self.aside = label("The cut is an answer of its own: the question here stays open.", "dim")
         self.preview = KeyedButton("preview", "P", lambda: perform("preview"))
         self.make = KeyedButton("make the cut", "Enter", lambda: perform("cut"))
         self.back = KeyedButton("leave", "Esc", leave)
@@ -101,14 +103,14 @@ class SplitCard(TopCard):
     def _lay_out(self) -> None:
         head = QHBoxLayout()
         head.setSpacing(2 * GRID)
-        head.addWidget(title("CUT"))
+        head.addWidget(self.what)
         for row in self.rows.values():
             head.addWidget(row)
         head.addStretch(1)
         for key in (self.preview, self.make, self.back):
             head.addWidget(key)
         column = self.column(head)
-        for part in (self.text, self.remedy, self.numbers, label(_HINT, "faint")):
+        for part in (self.text, self.remedy, self.numbers, self.aside, label(_HINT, "faint")):
             column.addWidget(part)
 
     def show_cut(self, view: CutView | None) -> None:
@@ -127,6 +129,8 @@ class SplitCard(TopCard):
         self.open()
 
     def _say(self, view: CutView) -> None:
+        self.what.setText(f"CUT {view.of}".rstrip())
+        shown(self.aside, when=view.aside)
         set_tone(self.text, "error" if view.phase is Phase.FAILED else "")
         self.text.setText(view.text)
         _set(self.remedy, view.remedy)

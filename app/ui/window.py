@@ -229,6 +229,8 @@ class MainWindow(QMainWindow):
         self.web.loading.connect(viewer.mark_loading)
         self.web.loaded.connect(viewer.mark_ready)
         viewer.attach(ScriptBatch(post, self.web.run_script).add)
+        self.verdict.pictures.sent.connect(viewer.look_at)
+        viewer.on_moved(lambda point: post(lambda: self.verdict.pictures.show_here(point)))
         viewer.on_site_click(lambda site_id: post(lambda: self._site_clicked(site_id)))
 
     def _here(self) -> PointNm | None:

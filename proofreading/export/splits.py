@@ -11,7 +11,7 @@ from proofreading.decisions import Answer, Decision
 from proofreading.edits import SplitEdit
 from proofreading.verdicts import Task
 
-__all__ = ["asks_for_split", "split_edit"]
+__all__ = ["SPLIT_TASKS", "asks_for_split", "split_edit"]
 
 _EDITS = uuid.UUID("a1f8c1de-8c6b-4d7c-9a0e-6d0c2f1f7a10")
 

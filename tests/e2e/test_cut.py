@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +20,13 @@ from connectome.offline.datastack import OfflineDatastack
 from proofreading.decisions import Answer
 from proofreading.edits import EditState, SplitEdit
 from proofreading.session import Session
-from proofreading.sites import Site, SiteKind
-from tests.contract.volumes import NAME, ingest_tubes, tube_point
+from proofreading.sites import Partner, Site, SiteKind
+from tests.contract.volumes import CUT, NAME, ingest_tubes, tube_point
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 TUBE = 7
-SITE = "00000000000000aa"
+SITE, PAIR = "00000000000000aa", "00000000000000bb"
 
 
 @pytest.fixture
@@ -57,6 +60,32 @@ def _site(datastack: OfflineDatastack) -> Site:
         detector="test 1",
         proposed_cut=SplitRequest((one,), (other,)),
     )
+
+
+def _pair(datastack: OfflineDatastack) -> Site:
+    """Return the question whether the half tube and the other half are one."""
+    whole, mine = _site(datastack), tube_point(TUBE, CUT - 2)
+    other = GraphPoint(
+        datastack.supervoxel_at(tube_point(TUBE, CUT + 2)), tube_point(TUBE, CUT + 2)
+    )
+    (root,) = datastack.graph.roots(np.array([other.supervoxel], np.uint64)).tolist()
+    own = datastack.supervoxel_at(mine)
+    partner = Partner(
+        root, other.supervoxel, own, mine, other.position_nm, 0.0, 1000.0, direction_agreement=1.0
+    )
+    return replace(
+        whole,
+        id=PAIR,
+        kind=SiteKind.CONTACT,
+        point_nm=mine,
+        partners=(partner,),
+        proposed_cut=None,
+    )
+
+
+def _looks_at(driver: Driver, x: int) -> bool:
+    at = driver.workbench.viewer.view_state().get("position_nm")
+    return isinstance(at, list) and math.dist(at, tube_point(TUBE, x)) < 1.0
 
 
 def _phase(driver: Driver) -> str:
@@ -95,6 +124,46 @@ def test_a_cut_from_the_first_point_to_the_undo(opened: Opened, artifacts: Path)
         driver.until(lambda: bool(state.edits(EditState.UNDONE)), "the undo on the server")
         one, other = _roots(driver, record.edit)
         assert one == other
+        assert state.decided == 0
+
+
+def test_a_merge_error_seen_at_a_pair_is_cut_and_the_question_stays_open(opened: Opened) -> None:
+    session = Session.open(opened.session, datastack_name=NAME, datastack_address=opened.address)
+    with session, closing(OfflineDatastack(opened.address)) as datastack:
+        session.catalogue.add_sites([_pair(datastack)])
+    with Driver(opened) as driver:
+        bench = driver.workbench
+        state = bench.session.ledger.state
+        driver.until_painted()
+        driver.until(lambda: bench.queue.get(PAIR) is not None, "the sites")
+        bench.select(PAIR)
+        for key, x in (("E", 12), ("Shift+E", 60)):
+            bench.viewer.look_at(tube_point(TUBE, x))
+            driver.until(lambda x=x: _looks_at(driver, x), "the move")  # type: ignore[misc]
+            driver.press(key)
+            driver.until(lambda: _phase(driver) in ("empty", "partial"), "the point")
+        driver.until(lambda: _phase(driver) == "partial", "both points")
+        view = bench.snapshot().cut
+        assert view is not None
+        assert (view.of, view.aside) == ("A", True)
+        driver.press("P")
+        driver.until(lambda: _phase(driver) == "ready", "the preview")
+        driver.press("Return")
+        driver.until(lambda: bool(state.edits(EditState.QUEUED)), "the cut")
+        (record,) = state.edits(EditState.QUEUED)
+        assert isinstance(record.edit, SplitEdit)
+        current = bench.snapshot().current
+        assert current is not None
+        assert (current.site.id, current.answer, _phase(driver)) == (PAIR, None, "")
+        seen = bench.session.catalogue.site(record.edit.site_id)
+        assert seen is not None
+        assert (seen.kind, seen.root) == (SiteKind.BOTTLENECK, current.site.root)
+        driver.until(lambda: bench.queue.get(seen.id) is not None, "its row")
+
+        driver.export()
+        assert len(state.edits(EditState.COMMITTED)) == 1
+        driver.press("Z")
+        driver.until(lambda: bool(state.edits(EditState.UNDONE)), "the undo on the server")
         assert state.decided == 0
 
 

@@ -99,6 +99,16 @@ def test_the_view_moves_without_a_state_push_and_is_read_back(page: Page) -> Non
     assert page.evaluate("[history.length, location.href]") == past
 
 
+def test_where_the_page_looks_is_told_once_for_each_place(page: Page) -> None:
+    told: list[tuple[float, float, float]] = []
+    page.viewer.on_moved(told.append)
+    page.viewer.look_at((300.0, 405.0, 505.0))
+    page.until(lambda: bool(told), "the move")
+    page.viewer.look_at((300.0, 405.0, 505.0), nm_per_pixel=4.0)
+    page.until(lambda: page.viewer.view_state()["nm_per_pixel"] == pytest.approx(4.0), "the zoom")
+    assert told == [pytest.approx((300.0, 405.0, 505.0), abs=1e-3)]
+
+
 def test_contrast_changes_the_imagery(page: Page) -> None:
     page.until(lambda: page.color_at(*ABOVE) == (60, 60, 60), "the imagery")
     page.viewer.set_contrast(20, 80)

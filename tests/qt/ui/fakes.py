@@ -33,7 +33,7 @@ from app.services.queue import Queue, Sight, row_of
 from app.services.queue_view import QueueOrder, QueueView
 from app.services.splitting_model import CutSide
 from app.services.through import Through
-from connectome.space import BoxNm
+from connectome.space import BoxNm, PointNm
 from proofreading.decisions import Answer
 from proofreading.sites import Partner, Site, SiteKind
 from proofreading.triage import Lane
@@ -130,6 +130,8 @@ class FakeViewer:
     run_script: Callable[[str], None] = lambda _script: None
     said: list[str] = field(default_factory=list)
     click: Callable[[str], None] = lambda _site_id: None
+    move: Callable[[PointNm], None] = lambda _point: None
+    looked_at: list[PointNm] = field(default_factory=list)
 
     def attach(self, run_script: Callable[[str], None]) -> None:
         self.run_script = run_script
@@ -145,6 +147,12 @@ class FakeViewer:
 
     def set_layout(self, layout: str) -> None:
         self.said.append(layout)
+
+    def on_moved(self, callback: Callable[[PointNm], None]) -> None:
+        self.move = callback
+
+    def look_at(self, point_nm: PointNm) -> None:
+        self.looked_at.append(point_nm)
 
 
 @dataclass

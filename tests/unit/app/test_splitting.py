@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.services.model import Phase
-from app.services.splitting import NOT_HERE, PREVIEW_FIRST, Splitting
+from app.services.splitting import PREVIEW_FIRST, Splitting
 from app.services.splitting_desk import Previewed, Resolved
 from app.services.splitting_model import (
     SAME,
@@ -30,7 +30,7 @@ from proofreading.sites import Site, SiteKind
 from tests.unit.ledger.build import a_decision
 from tests.unit.ngplugin.sites import site as a_site
 
-ROOT = 77
+ROOT, OTHER = 77, 88
 HERE: PointNm = (100.0, 100.0, 100.0)
 THERE: PointNm = (300.0, 100.0, 100.0)
 CUT = SplitRequest((GraphPoint(1, HERE),), (GraphPoint(2, THERE),))
@@ -45,20 +45,21 @@ Shown = Callable[[Previewed], None]
 class Desk:
     """Keeps the questions; the test answers them when it likes."""
 
+    wanted: tuple[int, ...] = ()
     resolving: list[tuple[PointNm, Done]] = field(default_factory=list)
     previewing: list[tuple[SplitRequest, Shown]] = field(default_factory=list)
 
-    def resolve(self, root: int, point_nm: PointNm, done: Done) -> None:
-        assert root == ROOT
+    def resolve(self, roots: Sequence[int], point_nm: PointNm, done: Done) -> None:
+        self.wanted = tuple(roots)
         self.resolving.append((point_nm, done))
 
     def preview(self, root: int, request: SplitRequest, done: Shown) -> None:
-        assert root == ROOT
+        self.wanted = (root,)
         self.previewing.append((request, done))
 
-    def found(self, supervoxel: int) -> None:
+    def found(self, supervoxel: int, root: int = ROOT) -> None:
         point, done = self.resolving.pop(0)
-        done(Resolved(GraphPoint(supervoxel, point)))
+        done(Resolved(GraphPoint(supervoxel, point), root=root))
 
 
 @dataclass
@@ -87,6 +88,7 @@ class World:
     page: Page = field(default_factory=Page)
     stale: list[int] = field(default_factory=list)
     site: Site = field(default_factory=lambda: _fused(1))
+    roots: tuple[int, ...] = (ROOT,)
 
     def __post_init__(self) -> None:
         self.splitting = Splitting(
@@ -99,7 +101,7 @@ class World:
         self.go(self.site)
 
     def go(self, site: Site | None, kept: list[CutPoint] | None = None) -> None:
-        self.splitting.follow(site, ROOT, lambda _site_id: [] if kept is None else kept)
+        self.splitting.follow(site, self.roots, lambda _site_id: [] if kept is None else kept)
 
     @property
     def view(self) -> CutView:
@@ -109,7 +111,7 @@ class World:
 
     def two_points(self) -> None:
         for side, at, supervoxel in ((0, HERE, 1), (1, THERE, 2)):
-            assert not self.splitting.add(tuple(CutSide)[side])
+            self.splitting.add(tuple(CutSide)[side])
             self.splitting.pointed(side, at)
             self.desk.found(supervoxel)
 
@@ -127,7 +129,7 @@ def world() -> World:
 def test_the_first_point_is_asked_of_the_page_and_shown_before_it_is_resolved(
     world: World,
 ) -> None:
-    assert not world.splitting.add(CutSide.SINK)
+    world.splitting.add(CutSide.SINK)
     assert world.page.asked == [1]
     assert world.view.phase.value == "empty"
     world.splitting.pointed(1, THERE)
@@ -148,10 +150,45 @@ def test_a_proposed_cut_is_suggested_once_and_then_points_are_added(world: World
     assert world.page.asked == [0]
 
 
-def test_a_question_about_two_segments_is_not_cut(world: World) -> None:
+def test_of_two_segments_the_first_point_chooses_the_one_that_is_cut(world: World) -> None:
+    world.roots = (ROOT, OTHER)
     world.go(a_site(3, HERE))
-    assert world.splitting.add(CutSide.SOURCE) == NOT_HERE
+    world.splitting.add(CutSide.SOURCE)
+    world.splitting.pointed(0, HERE)
+    assert list(world.desk.wanted) == [ROOT, OTHER]
+    world.desk.found(1, OTHER)
+    assert (world.view.of, world.view.aside) == ("B", True)
+    world.splitting.pointed(1, THERE)
+    assert list(world.desk.wanted) == [OTHER]
+    world.desk.found(2, OTHER)
+    world.splitting.preview()
+    assert list(world.desk.wanted) == [OTHER]
+    world.desk.previewing.pop()[1](LEGAL)
+    assert world.splitting.finished() == (CUT, OTHER)
+    world.splitting.made()
     assert world.splitting.view() is None
+    world.splitting.add(CutSide.SOURCE)
+    assert world.view.points == ()
+
+
+def test_without_points_the_other_segment_can_be_chosen(world: World) -> None:
+    world.roots = (ROOT, OTHER)
+    world.go(a_site(3, HERE))
+    for root, letter in ((OTHER, "B"), (ROOT, "A")):
+        world.splitting.add(CutSide.SOURCE)
+        world.splitting.pointed(0, HERE)
+        world.desk.found(1, root)
+        assert world.view.of == letter
+        world.splitting.remove()
+        assert world.view.of == ""
+
+
+def test_an_answer_of_a_pair_takes_no_points_from_the_ledger(world: World) -> None:
+    kept = [CutPoint(0, CutSide.SOURCE, HERE, 1)]
+    world.go(a_site(3, HERE), kept)
+    assert world.splitting.view() is None
+    world.go(_fused(9), kept)
+    assert len(world.view.points) == 1
 
 
 def test_a_legal_preview_may_be_made_and_is_drawn(world: World) -> None:
@@ -260,7 +297,7 @@ def test_leaving_hides_everything_and_coming_back_brings_the_points(world: World
 def test_a_site_whose_cut_is_made_does_not_open_again(world: World) -> None:
     world.two_points()
     world.go(_fused(9))
-    world.splitting.follow(world.site, ROOT, lambda _site_id: None)
+    world.splitting.follow(world.site, (ROOT,), lambda _site_id: None)
     assert world.splitting.view() is None
 
 

@@ -37,7 +37,7 @@ def desk(datastack: OfflineDatastack, loop: Loop) -> Iterator[CutDesk]:
 
 def resolved(desk: CutDesk, loop: Loop, root: int, at: PointNm) -> Resolved:
     found: list[Resolved] = []
-    desk.resolve(root, at, found.append)
+    desk.resolve((root,), at, found.append)
     loop.until(lambda: found)
     return found[0]
 
