@@ -249,6 +249,10 @@ class Driver(Closing):
             return False
         x, y = round(float(center[0])), round(float(center[1]))
         image = self.window.web.view.grab().toImage()
+        ratio = image.devicePixelRatio()  # The page tells places in pixels of a screen at 100 %.
         reach = range(-60, 61, 6)
-        greys = {image.pixelColor(x + dx, y + dy).lightness() for dx in reach for dy in reach}
+        places = [
+            (round((x + dx) * ratio), round((y + dy) * ratio)) for dx in reach for dy in reach
+        ]
+        greys = {image.pixelColor(*place).lightness() for place in places}
         return len(greys) > 20

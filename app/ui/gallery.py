@@ -25,6 +25,7 @@ __all__ = ["SCENES", "Scene", "draw_scene"]
 
 _PATIENCE_S = 90.0
 """What takes longer is drawn as it is by then: it is a picture, not a test."""
+_BESIDE_NM = 150.0
 _ANSWERS = "FDSDDFDA"
 """Given before anything is drawn, so that counts and curves show something."""
 
@@ -137,6 +138,7 @@ def _whole(driver: Driver, take: Take) -> Iterator[Callable[[], None]]:
     yield partial(_start, take)
     yield partial(take, "question", None)
     yield partial(_after, driver, take)
+    yield partial(_crosshair, driver, take)
     yield partial(_keyed, driver, take, "map", "B")
     yield partial(_why, driver, take)
     yield partial(_cut, driver, take)
@@ -162,6 +164,18 @@ def _after(driver: Driver, take: Take) -> None:
     driver.rest(3.0)
     take("after-merge", None)
     driver.press("C")
+
+
+def _crosshair(driver: Driver, take: Take) -> None:
+    """Draw the pictures with a mark where Neuroglancer looks, beside the site."""
+    current = driver.workbench.snapshot().current
+    if current is None:
+        return
+    x, y, z = current.site.point_nm
+    driver.workbench.viewer.look_at((x + _BESIDE_NM, y + _BESIDE_NM, z + _BESIDE_NM))
+    driver.rest(2.0)
+    take("cross-hair", None)
+    driver.workbench.viewer.look_at((x, y, z))
 
 
 def _keyed(driver: Driver, take: Take, state: str, key: str) -> None:
