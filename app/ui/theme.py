@@ -7,6 +7,7 @@ colour-blind people can read, and only errors are red.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from PyQt6.QtGui import QColor, QFont, QFontDatabase, QPalette
 from PyQt6.QtWidgets import QApplication
@@ -95,10 +96,15 @@ def apply_theme(app: QApplication, chosen: Theme = DARK) -> None:
     app.setStyleSheet(STYLE.substitute(vars(chosen), a=COLOR_A, b=COLOR_B))
 
 
+@cache
+def _family() -> str:
+    """Return the font's name; asked once, because the list of all fonts may be long."""
+    return "Inter" if "Inter" in QFontDatabase.families() else QApplication.font().family()
+
+
 def ui_font(*, bold: bool = False) -> QFont:
     """Return the one font, with figures of equal width."""
-    family = "Inter" if "Inter" in QFontDatabase.families() else QApplication.font().family()
-    font = QFont(family)
+    font = QFont(_family())
     font.setPixelSize(_POINT_PX)
     font.setFeature(QFont.Tag("tnum"), 1)
     if bold:

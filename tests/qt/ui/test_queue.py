@@ -26,13 +26,15 @@ class CountingQueue:
     def __init__(self, count: int) -> None:
         self.count = count
         self.asked = 0
+        self.roots: dict[int, int] = {}
 
     def __len__(self) -> int:
         return self.count
 
     def row(self, index: int) -> QueueRow:
         self.asked += 1
-        return QueueRow(f"{index:016x}", SiteKind.ENDPOINT, 1, 2, 0.5, None, False, False)
+        root = self.roots.get(index, 1)
+        return QueueRow(f"{index:016x}", SiteKind.ENDPOINT, root, 2, 0.5, None, False, False)
 
     def index_of(self, site_id: str) -> int | None:
         return int(site_id, 16)
@@ -64,6 +66,24 @@ def test_refreshing_a_long_queue_reads_no_row(qtbot: QtBot) -> None:
     assert queue.asked == 0
     assert model.data(model.index(999_999, Column.CHANCE)) == "0.50"
     assert queue.asked == 1
+
+
+def test_only_rows_that_are_others_now_are_painted_again(qtbot: QtBot) -> None:
+    queue = CountingQueue(9)
+    model = QueueModel(queue)
+    told: list[tuple[int, int]] = []
+    model.dataChanged.connect(lambda first, last: told.append((first.row(), last.row())))
+    for place in (2, 4, 7):
+        texts(model, place)
+    model.refresh()
+    assert told == []
+    queue.roots[4] = queue.roots[7] = 8
+    model.refresh()
+    assert told == [(4, 7)]
+    queue.count, queue.roots[2] = 5, 8
+    model.refresh()
+    assert told[1:] == [(2, 2)]
+    assert texts(model, 2)[1] == "8"
 
 
 def test_a_queue_that_has_just_become_shorter_shows_nothing(qtbot: QtBot) -> None:
