@@ -156,10 +156,11 @@ class SiteStore:
             grown.properties["flags"][new] = np.where(failed & unknown, FLAG_FAILED, 0)
             grown.properties["kind"][new] = sites["kind"]
             relate(columns, grown, base.count)
-            codes = self._placed(sites["point"])
+            codes = self._placed(sites["point"], grown.properties["probability"][new])
             grown.cells[new] = codes
             self._index.add(sites["number"], np.arange(base.count, count, dtype=np.int32))
-            self._unplaced += len(columns)
+            # The judged ones among the very first are in the order of their worth.
+            self._unplaced += len(columns) if base.count else int(unknown.sum())
             self._snapshot = replace(grown, count=count)
             return _different(codes)
 
@@ -342,8 +343,14 @@ class SiteStore:
             packed = snapshot.told(rows, self.veils)["properties"].tobytes()
             return snapshot.numbers[rows].tolist(), packed
 
-    def _placed(self, points: NDArray[np.float32]) -> NDArray[np.int32]:
-        return place(self.grid, points, self._fill, self.cell_limit)
+    def _placed(
+        self, points: NDArray[np.float32], probabilities: NDArray[np.float32]
+    ) -> NDArray[np.int32]:
+        """Return the code of each new site's cell; the probable ones choose first."""
+        order = np.argsort(-probabilities, kind="stable")
+        codes = np.empty(len(points), np.int32)
+        codes[order] = place(self.grid, points[order], self._fill, self.cell_limit)
+        return codes
 
     def _known(self, ids: Sequence[str], values: Sequence[float]) -> tuple[list[int], list[float]]:
         rows = self._index.rows(np.array([int(name, 16) for name in ids], np.uint64)).tolist()

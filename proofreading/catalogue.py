@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from connectome.closing import Closing
 from connectome.errors import SessionError
-from proofreading.catalogue_judged import LATENCIES, Judged, judged_of
+from proofreading.catalogue_judged import LATENCIES, Judged
 from proofreading.catalogue_numbers import SiteNumbers
 from proofreading.catalogue_older import take_over
 from proofreading.catalogue_said import ANSWERED, SAID_SINCE, Said, said_of
@@ -326,15 +326,15 @@ class Catalogue(Closing):
         change = int(changed["change"][-1]) if changed.size else change
         return News(sites, scores, changed, Token(site, change))
 
-    def judged_since(self, change: int = 0, *, limit: int = _PAGE) -> list[Judged]:
+    def judged_since(self, change: int = 0, *, limit: int = _PAGE) -> Judged:
         """Return the sites whose score changed after a change number, in order of change.
 
-        Follow it with the last one's `change` until the list is empty.
+        Follow it with its `change` until there are none.
         """
         with self._reading_one_moment():
             scores = self._since("judged", change, limit)
             models = dict(self._rows("SELECT number, id FROM models"))
-        return judged_of(scores, models)
+        return Judged(scores, models)
 
     def latencies(self, limit: int) -> list[float]:
         """Return the milliseconds that the newest verdicts took, at most so many."""

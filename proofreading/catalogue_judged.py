@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from proofreading.site_columns import KINDS
-from proofreading.sites import SiteKind
+from proofreading.site_columns import no_scores
 
-__all__ = ["LATENCIES", "Judged", "judged_of"]
-
-_READ = ["number", "change", "probability", "distance", "spread", "model", "kind", "partners"]
+__all__ = ["LATENCIES", "Judged"]
 
 LATENCIES = (
     "SELECT json_extract(body, '$.provenance.latency_ms') FROM verdicts"
@@ -23,51 +19,37 @@ LATENCIES = (
 """Asked with a limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judged:
-    """A site with its present score.
+    """Different sites with their present scores, in order of their changes.
 
     Parameters
     ----------
-    probability : float or None
-        None while only failures are known.
-    model_id : str
-        Who measured `distance`: the model whose verdict stands, the first of several that
-        answered together; empty without one.
-    distance : float or None
-        How unlike its training the site is for that model.
-    spread : float or None
-        By how much the models differ that answered together; None with one.
+    scores : ndarray of `SCORE`
+        `distance` is how unlike its training a site is for `model`; `spread` by how much the
+        models differ that answered together.
+    models : mapping
+        The ids of the models: who measured `distance`, the first of several that answered
+        together.
     """
 
-    change: int
-    site_id: str
-    kind: SiteKind
-    partners: int
-    probability: float | None
-    model_id: str
-    distance: float | None
-    spread: float | None = None
+    scores: NDArray[np.void] = field(default_factory=no_scores)
+    models: Mapping[int, str] = field(default_factory=dict)
 
+    def __len__(self) -> int:
+        return self.scores.size
 
-def judged_of(scores: NDArray[np.void], models: Mapping[int, str]) -> list[Judged]:
-    """Return scores one by one; `models` names their models by number."""
-    return [
-        Judged(
-            change=change,
-            site_id=f"{number:016x}",
-            kind=KINDS[kind],
-            partners=partners,
-            probability=_told(probability),
-            model_id=models.get(model, ""),
-            distance=_told(distance),
-            spread=_told(spread),
-        )
-        for number, change, probability, distance, spread, model, kind, partners in (
-            scores[_READ].tolist()
-        )
-    ]
+    @property
+    def numbers(self) -> NDArray[np.uint64]:
+        """The sites' ids as numbers."""
+        numbers: NDArray[np.uint64] = self.scores["number"]
+        return numbers
 
+    @property
+    def change(self) -> int:
+        """Number of the last of these changes, 0 without any."""
+        return int(self.scores["change"][-1]) if len(self) else 0
 
-def _told(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    def where(self, mask: NDArray[np.bool_]) -> Judged:
+        """Return some of them."""
+        return Judged(self.scores[mask], self.models)

@@ -45,6 +45,8 @@ class RowIndex:
     def rows(self, numbers: NDArray[np.uint64]) -> NDArray[np.int32]:
         """Return the row of each number, `ABSENT` where it is not known."""
         found = np.full(numbers.shape, ABSENT, np.int32)
+        if not self._runs:
+            return found
         # In order, each search begins near where the last one ended.
         order = np.argsort(numbers)
         wanted = numbers[order]

@@ -11,6 +11,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from proofreading.decisions import Answer, Decision
 from proofreading.history import looked_at, told
@@ -189,45 +193,65 @@ class Tally:
     """Counts of open sites, from which the lanes at every step of the dial follow at once."""
 
     def __init__(self) -> None:
-        self._sites = [0] * (len(_ROWS) * _ROW)
-        self._risk = [0] * (len(_ROWS) * _ROW)
-        self._drawn = [0] * (len(_ROWS) * _ROW)
+        self._sites = np.zeros(len(_ROWS) * _ROW, np.int64)
+        self._risk = np.zeros(len(_ROWS) * _ROW, np.int64)
+        self._drawn = np.zeros(len(_ROWS) * _ROW, np.int64)
         self.unjudged = 0
 
+    def places(
+        self,
+        probabilities: NDArray[np.float64],
+        unusual: NDArray[np.bool_],
+        decidable: NDArray[np.bool_],
+        drawn: NDArray[np.bool_],
+    ) -> NDArray[np.int64]:
+        """Return where sites count, each as one number for `add` and `remove`.
+
+        The columns are those of `Standing`; NaN where there is no probability.
+        """
+        risk = np.minimum(probabilities, 1 - probabilities)
+        rows = np.where(probabilities > 0.5, _YES, _NO)
+        rows += np.where(unusual, _OTHER_YES, np.where(decidable, 0, _PERSON_YES))
+        cells = rows * _ROW + np.searchsorted(_BORDERS, risk)
+        known = ~np.isnan(probabilities)
+        billionths = np.rint(np.where(known, risk, 0.0) * _UNIT).astype(np.int64)
+        return np.where(known, (cells << 1 | drawn) << 30 | billionths, -1)
+
     def place(self, standing: Standing) -> int:
-        """Return where a site counts, as one number for `add` and `remove`."""
-        risk = standing.risk
-        if risk is None:
-            return -1
-        column = column_of(standing.probability or 0.0)
-        row = _YES if (standing.probability or 0.0) > 0.5 else _NO
-        if standing.unusual:
-            row += _OTHER_YES
-        elif not standing.decidable:
-            row += _PERSON_YES
-        cell = row * _ROW + column
-        return (cell << 1 | standing.drawn) << 30 | round(risk * _UNIT)
+        """Return where one site counts."""
+        chance = np.array([standing.probability], np.float64)
+        flags = (standing.unusual, standing.decidable, standing.drawn)
+        return int(self.places(chance, *(np.array([flag]) for flag in flags))[0])
 
-    def is_audited(self, place: int, error_rate: float) -> bool:
-        """Tell whether a site is in the automatic lane and drawn for the audit."""
-        key = place >> 30
-        row, column = divmod(key >> 1, _ROW)
-        automatic = row in (_YES, _NO) and column <= STEPS.index(step_below(error_rate))
-        return place >= 0 and automatic and bool(key & 1)
+    def are_audited(self, places: NDArray[np.int64], error_rate: float) -> NDArray[np.bool_]:
+        """Tell which sites are in the automatic lane and drawn for the audit."""
+        keys = places >> 30
+        rows, columns = np.divmod(keys >> 1, _ROW)
+        automatic = (rows <= _NO) & (columns <= STEPS.index(step_below(error_rate)))
+        audited: NDArray[np.bool_] = (places >= 0) & automatic & (keys & 1 == 1)
+        return audited
 
-    def add(self, place: int) -> None:
-        """Count a site."""
-        self._change(place, 1)
+    def add(self, *places: int) -> None:
+        """Count sites."""
+        self.add_all(np.array(places, np.int64))
 
-    def remove(self, place: int) -> None:
-        """Count a site no more: it was answered, or has another verdict."""
-        self._change(place, -1)
+    def remove(self, *places: int) -> None:
+        """Count sites no more: they were answered, or have other verdicts."""
+        self.remove_all(np.array(places, np.int64))
+
+    def add_all(self, places: NDArray[np.int64]) -> None:
+        """Count many sites."""
+        self._change(places, 1)
+
+    def remove_all(self, places: NDArray[np.int64]) -> None:
+        """Count many sites no more."""
+        self._change(places, -1)
 
     @property
     def unusual_share(self) -> float:
         """Share of the judged open sites that are unlike the judge's training."""
-        judged = sum(self._sites)
-        return sum(self._sites[_OTHER_YES * _ROW :]) / judged if judged else 0.0
+        judged = int(self._sites.sum())
+        return int(self._sites[_OTHER_YES * _ROW :].sum()) / judged if judged else 0.0
 
     def at(self, error_rate: float) -> LaneCounts:
         """Return the lanes at the step of the dial at or below an accepted error."""
@@ -238,7 +262,7 @@ class Tally:
         quick = sum(self._sum(row, end, _ROW - 1)[0] for row in (_YES, _NO))
         quick += sum(self._sum(row, 0, _ROW - 1)[0] for row in (_PERSON_YES, _PERSON_NO))
         unusual = sum(self._sum(row, 0, _ROW)[0] for row in (_OTHER_YES, _OTHER_NO))
-        full = sum(self._sites[row * _ROW + _ROW - 1] for row in range(_OTHER_YES))
+        full = sum(int(self._sites[row * _ROW + _ROW - 1]) for row in range(_OTHER_YES))
         return LaneCounts(
             error_rate=step,
             accepted=yes,
@@ -271,19 +295,19 @@ class Tally:
             left += self._sum(row, 0, start)[1]
         return Worth(looks, found / _UNIT, left / _UNIT)
 
-    def _change(self, place: int, sign: int) -> None:
-        if place < 0:
-            self.unjudged += sign
-            return
-        key, risk = place >> 30, place & (1 << 30) - 1
-        cell = key >> 1
-        self._sites[cell] += sign
-        self._risk[cell] += sign * risk
-        self._drawn[cell] += sign * (key & 1)
+    def _change(self, places: NDArray[np.int64], sign: int) -> None:
+        judged = places[places >= 0]
+        self.unjudged += sign * (places.size - judged.size)
+        keys, risk = judged >> 30, judged & (1 << 30) - 1
+        np.add.at(self._sites, keys >> 1, sign)
+        np.add.at(self._risk, keys >> 1, sign * risk)
+        np.add.at(self._drawn, keys >> 1, sign * (keys & 1))
 
     def _sum(self, row: int, start: int, end: int) -> tuple[int, int, int]:
         cells = slice(row * _ROW + start, row * _ROW + end)
-        return sum(self._sites[cells]), sum(self._risk[cells]), sum(self._drawn[cells])
+        columns: tuple[NDArray[Any], ...] = (self._sites, self._risk, self._drawn)
+        sites, risk, drawn = (int(column[cells].sum()) for column in columns)
+        return sites, risk, drawn
 
 
 class AuditTally:

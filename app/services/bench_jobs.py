@@ -71,7 +71,7 @@ class BenchJobs:
             self._desks.export.cancel()
             return
         workers = self._desks.workers
-        send = workers.to_detector if job == "detect" else workers.to_ranker
+        send = workers.to_detector if job in ("detect", "roots") else workers.to_ranker
         send(Cancel(job))
 
     def said(self, reply: JobProgress | JobDone | JobFailed) -> bool:

@@ -114,7 +114,7 @@ class Desks:
         """End the workers and give everything back; the ledger is complete already."""
         if self.scan is not None:
             self.scan.close()
-        benches = (self.cutting, self.after, self.map, self.tint)
+        benches = (self.follower, self.cutting, self.after, self.map, self.tint)
         for part in (self.workers, self.export, *benches, self.viewer, self.quality):
             part.close()
         self.session.close()

@@ -60,6 +60,11 @@ class Hearing:
         self._closed = False
         self.judge = JudgeStatus(Phase.LOADING, "", "", "loading the model")
 
+    def begin(self) -> None:
+        """Begin to follow the catalogue; what it holds already may be read on a thread."""
+        self._desks.follower.read_ahead(lambda: self._post(self.follow_soon))
+        self.follow()
+
     def close(self) -> None:
         """Hear nothing any more."""
         self._closed = True
@@ -131,6 +136,8 @@ class Hearing:
             return
         desks = self._desks
         desks.place.tracker.heard()
+        if desks.follower.is_reading:
+            return  # What is there from before comes at once, when it has been read.
         # First what can be listed; what triage has not heard of stays hidden where it might be.
         listing = desks.follower.follow()
         more = listing or desks.quality.follow()

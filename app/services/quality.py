@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["BREAK_TEXT", "Quality"]
 
 BREAK_TEXT = f"{BREAK_AFTER} answers in one go: a break of ten minutes keeps them good."
-_PAGE = 500
+_PAGE = 5_000
 """So many verdicts are taken in at once: a window must not wait for more."""
 
 
@@ -55,25 +55,33 @@ class Quality(Closing):
     def follow(self) -> bool:
         """Take in one page of new verdicts; tell whether there may be more."""
         page = self._triage.page(_PAGE)
-        self._heard += page
-        return bool(page)
+        if len(page):
+            self._heard.append(page)
+        return bool(len(page))
 
     def tell(self, queue: Queue) -> None:
         """Let the queue know what was heard of the sites that it has by now."""
-        heard = self._heard
-        if not heard:
-            return
-        automatic = self._dashboard.automatic > 0
-        numbers = np.array([int(each.site_id, 16) for each in heard], np.uint64)
-        known = queue.set_judged(
-            numbers,
-            np.array([self._triage.is_unusual(each) for each in heard], np.bool_),
-            np.array([np.nan if e.spread is None else e.spread for e in heard], np.float32),
-            self.hides_all(numbers),
-            # What the audit leaves open of a lane that was decided comes before the rest.
-            np.array([automatic and self._audits(each.site_id) for each in heard], np.bool_),
-        )
-        self._heard = [each for each, there in zip(heard, known.tolist(), strict=True) if not there]
+        heard, self._heard = self._heard, []
+        for page in heard:
+            numbers = page.numbers
+            known = queue.set_judged(
+                numbers,
+                self._triage.are_unusual(page),
+                page.scores["spread"],
+                self.hides_all(numbers),
+                self._are_first(numbers),
+            )
+            if not known.all():
+                self._heard.append(page.where(~known))
+
+    def _are_first(self, numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Tell what the audit leaves open of a lane that was decided: it comes before the rest."""
+        if not self._dashboard.automatic:
+            return np.zeros(numbers.size, np.bool_)
+        first = self._triage.are_audited(numbers)
+        for place in np.flatnonzero(first).tolist():
+            first[place] = self._ledger.state.decision(f"{int(numbers[place]):016x}") is None
+        return first
 
     @property
     def dashboard(self) -> Dashboard:
@@ -99,9 +107,6 @@ class Quality(Closing):
         waiting = [s for s in drawn if state.decision(s) is None]
         return sorted(waiting, key=lambda s: place_of(Purpose.ORDER, self.seed, s))
 
-    def _audits(self, site_id: str) -> bool:
-        return self._ledger.state.decision(site_id) is None and self._triage.is_audited(site_id)
-
     @property
     def pace(self) -> tuple[float | None, float | None]:
         """Answers per hour of work, and the median seconds of one."""
@@ -120,10 +125,10 @@ class Quality(Closing):
         """Tell of each site, by its number, whether it `hides`; may be asked on any thread."""
         sampling = self._triage.sampling
         hidden = are_drawn(Purpose.BLIND, sampling.seed, numbers, sampling.blind)
-        hidden |= are_drawn(Purpose.AUDIT, sampling.seed, numbers, sampling.audit)
+        hidden |= self._triage.are_audited(numbers)
         hidden |= np.isin(numbers, [int(each, 16) for each in self._ledger.state.gold()])
         for place in np.flatnonzero(hidden).tolist():
-            hidden[place] = self.hides(f"{int(numbers[place]):016x}")
+            hidden[place] = not self._dashboard.was_answered(f"{int(numbers[place]):016x}")
         return hidden
 
     def answered(self, decision: Decision, pictures: SitePictures | None) -> str:

@@ -90,6 +90,26 @@ class Queue:
         self.veils: Callable[[str], bool] = lambda _site_id: False
         """Tells whether a site's probability is kept from the person for now."""
 
+    def like(self) -> Queue:
+        """Return a queue without rows that looks at them as this one does."""
+        other = Queue()
+        other.view, other._limit, other._filter = self.view, self._limit, self._filter
+        return other
+
+    def adopt(self, filled: Queue) -> None:
+        """Take over the rows of another queue, which must not be used any more.
+
+        What this one has been told before about how to look at rows goes on to hold.
+        """
+        held = ("_table", "_index", "_questions", "_order", "_counts", "_in_lane", "_joined")
+        for name in held:
+            setattr(self, name, getattr(filled, name))
+        self._untold += filled._untold
+        if (self.view, self._limit) != (filled.view, filled._limit) or self._focus is not None:
+            self._see(self._all())
+        if self._filter is not filled._filter:
+            self._order.list_only(self._listed(self._all()))
+
     def __len__(self) -> int:
         return len(self._order)
 
@@ -152,10 +172,15 @@ class Queue:
         """
         rows = self._index.rows(numbers)
         known: NDArray[np.bool_] = rows != ABSENT
+        rows = rows[known]
         values = {"unusual": unusual, "spread": spread, "veiled": veiled, "first": first}
+        other = np.zeros(rows.size, np.bool_)
         for name, column in values.items():
-            self._table[name][rows[known]] = column[known]
-        self._see(rows[known])
+            now = column[known]
+            # As bits: NaN is like itself.
+            other |= _bits(self._table[name][rows]) != _bits(now)
+            self._table[name][rows] = now
+        self._see(rows[other])
         return known
 
     def mix_in(self, site_ids: Sequence[str], every: int = 10) -> None:
@@ -441,3 +466,7 @@ class Queue:
             [own, joined, same, low], [_SHOWN, _JOINED, _SAME, _LOW], _SHOWN
         ).astype(np.uint8)
         return sights
+
+
+def _bits(values: NDArray[Any]) -> NDArray[Any]:
+    return values.view(np.uint32) if values.dtype == np.float32 else values

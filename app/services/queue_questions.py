@@ -15,9 +15,7 @@ __all__ = ["Questions", "distinct"]
 def distinct(values: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return the different values, sorted; for a million many times as fast as ``unique``."""
     ordered = np.sort(values)
-    keep = np.ones(ordered.size, np.bool_)
-    keep[1:] = ordered[1:] != ordered[:-1]
-    return ordered[keep]
+    return ordered[_begins(ordered)]
 
 
 class Questions:
@@ -94,16 +92,29 @@ class Questions:
         rows, asked = rows[asked != ABSENT], asked[asked != ABSENT]
         touched = distinct(np.concatenate([asked, left]))
         before = self._chains["first"][touched]
+        stood = before != ABSENT
         # Who stood first and changed, or left, may have fallen behind any of the others.
-        fallen = touched[(before == ABSENT) | np.isin(before, rows)]
-        members, theirs = self._members(fallen)
-        candidates = np.concatenate([rows, before[before != ABSENT], theirs])
-        questions = np.concatenate([asked, touched[before != ABSENT], members])
+        fell = ~stood
+        fell[stood] = np.isin(before[stood], rows, assume_unique=True)
+        members, theirs = self._members(touched[fell])
+        # What fell is looked at whole, with the rows that changed among the others.
+        rest, stays = ~fell[touched.searchsorted(asked)], ~fell
+        candidates = np.concatenate([rows[rest], before[stays], theirs])
+        questions = np.concatenate([asked[rest], touched[stays], members])
         first = self._best(questions, candidates)
         self._chains["first"][self._table["question"][first]] = first
-        return distinct(np.concatenate([first, before[before != ABSENT]]))
+        return distinct(np.concatenate([first, before[stood]]))
 
     def _best(self, questions: NDArray[np.int32], rows: Rows) -> Rows:
+        """Return the best row of each question; most questions have only one."""
+        order = np.argsort(questions)
+        begins = _begins(questions[order])
+        alone = begins.copy()
+        alone[:-1] &= begins[1:]
+        crowd = order[~alone]
+        return np.concatenate([rows[order[alone]], self._ranked(questions[crowd], rows[crowd])])
+
+    def _ranked(self, questions: NDArray[np.int32], rows: Rows) -> Rows:
         """Return the best row of each question: answered by a person, answered, most probable."""
         table = self._table
         probability = np.nan_to_num(table["probability"][rows], nan=-1.0)
@@ -111,10 +122,7 @@ class Questions:
         order = np.lexsort(
             (rows, -probability, table["face"][rows], table["follows"][rows], open_, questions)
         )
-        ordered = questions[order]
-        begins = np.ones(ordered.size, np.bool_)
-        begins[1:] = ordered[1:] != ordered[:-1]
-        return rows[order[begins]]
+        return rows[order[_begins(questions[order])]]
 
     def _members(self, questions: NDArray[np.int32]) -> tuple[NDArray[np.int32], Rows]:
         """Return question and row of every member of these questions."""
@@ -148,9 +156,15 @@ class Questions:
         heads = self._chains["head"]
         following[last] = heads[questions[last]]
         self._table["next"][rows] = following
-        begins = np.ones(rows.size, np.bool_)
-        begins[1:] = questions[1:] != questions[:-1]
+        begins = _begins(questions)
         heads[questions[begins]] = rows[begins]
+
+
+def _begins(ordered: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Tell of each of sorted values whether it is another than the one before."""
+    begins = np.ones(ordered.size, np.bool_)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    return begins
 
 
 def _hashed(low: NDArray[np.uint64], high: NDArray[np.uint64]) -> NDArray[np.uint64]:

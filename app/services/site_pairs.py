@@ -47,6 +47,10 @@ class SitePairs:
         self._now: dict[int, int] = {}
         self._sorted: tuple[Roots, Roots] | None = None
 
+    def adopt(self, filled: SitePairs) -> None:
+        """Take over the sites of others that are not used any more, present roots excepted."""
+        self._index, self._sites, self._partners = filled._index, filled._sites, filled._partners
+
     def add_columns(self, columns: SiteColumns) -> Rows:
         """Know sites, all different; their first partners are proposed until told otherwise.
 

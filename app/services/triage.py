@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.services.opening import open_session
 from connectome.errors import InputError, ModelError
 from proofreading.catalogue import Counts
 from proofreading.catalogue_judged import Judged
+from proofreading.columns import Columns
 from proofreading.confirmation import (
     BLIND_NEEDED,
     Confirmation,
@@ -24,33 +26,32 @@ from proofreading.confirmation import (
 from proofreading.decisions import Decision
 from proofreading.ledger.events import RiskAccepted, SamplingChosen
 from proofreading.ledger.store import Ledger
+from proofreading.row_index import ABSENT, RowIndex
 from proofreading.running import Running
-from proofreading.sampling import SAMPLING, Purpose, are_drawn, is_drawn
+from proofreading.sampling import SAMPLING, Purpose, are_drawn
 from proofreading.session_lock import person
+from proofreading.site_columns import KINDS
 from proofreading.sites import SiteKind
 from proofreading.triage import (
     DEFAULT_ERROR,
     STEPS,
     Audit,
-    Lane,
     LaneCounts,
-    Standing,
     Tally,
     Worth,
-    lane_of,
     step_below,
 )
 
 __all__ = ["Triage", "TriageReport", "TriageView", "triage_session", "usual_distance"]
 
-_PAIRS = frozenset({SiteKind.CONTACT, SiteKind.ENDPOINT})
+_PAIRS = np.array([kind in (SiteKind.CONTACT, SiteKind.ENDPOINT) for kind in KINDS])
 """Kinds of which a yes can be turned into an edit without a person."""
 
 
 class Scores(Protocol):
     """The part of a catalogue that triage reads."""
 
-    def judged_since(self, change: int = 0, *, limit: int = 2000) -> list[Judged]:
+    def judged_since(self, change: int = 0, *, limit: int = 2000) -> Judged:
         """Return the sites whose score changed after a change number."""
         ...
 
@@ -125,7 +126,7 @@ class Triage:
         self._tally = Tally()
         self._change = 0
         # Sites as numbers, and their place in the tally: a million of them must fit.
-        self._places: dict[int, int] = {}
+        self._index, self._places = _no_places()
         # Every answered site, and how many of them the tally has heard of.
         self._answered = self._answered_now()
         self._answered_heard = 0
@@ -147,23 +148,25 @@ class Triage:
         """Take in one page of new verdicts; tell whether there may be more."""
         return bool(self.page(limit))
 
-    def page(self, limit: int) -> list[Judged]:
+    def page(self, limit: int) -> Judged:
         """Take in one page of new verdicts and return it."""
         if self._drawn_by != self._drawing():
             self._begin_again()
         page = self._scores.judged_since(self._change, limit=limit)
-        seed, share = self._drawn_by
-        numbers = np.array([int(judged.site_id, 16) for judged in page], np.uint64)
-        drawn = are_drawn(Purpose.AUDIT, seed, numbers, share).tolist()
-        for number, judged, audit in zip(numbers.tolist(), page, drawn, strict=True):
-            self._take(number, self._standing(judged, drawn=audit))
-            self._change = judged.change
+        if len(page):
+            self._take(page)
+            self._change = page.change
         return page
 
-    def is_unusual(self, judged: Judged) -> bool:
-        """Tell whether a site is unlike what its judge was trained on."""
-        limit = self._usual(judged.model_id) if judged.distance is not None else None
-        return limit is not None and judged.distance is not None and judged.distance > limit
+    def are_unusual(self, judged: Judged) -> NDArray[np.bool_]:
+        """Tell which sites are unlike what their judge was trained on."""
+        distances, models = judged.scores["distance"], judged.scores["model"]
+        unusual = np.zeros(len(judged), np.bool_)
+        for model in np.unique(models[~np.isnan(distances)]).tolist():
+            limit = self._usual(judged.models.get(model, ""))
+            if limit is not None:
+                unusual |= (models == model) & (distances > limit)
+        return unusual
 
     def follow_all(self) -> None:
         """Take in everything there is."""
@@ -184,10 +187,11 @@ class Triage:
         if answered == (number in self._answered):
             return
         (self._answered.add if answered else self._answered.discard)(number)
-        if number in self._places:
+        row = self._index.row(number)
+        if row != ABSENT:
             self._answered_heard += 1 if answered else -1
             change = self._tally.remove if answered else self._tally.add
-            change(self._places[number])
+            change(int(self._places["place"][row]))
 
     def accept(self, error_rate: float) -> None:
         """Set the dial; recorded with the person's name.
@@ -199,21 +203,22 @@ class Triage:
         """
         self._ledger.append(RiskAccepted(step_below(_checked(error_rate)), person()))
 
-    def lane(self, judged: Judged) -> Lane:
-        """Return the lane in which a site is offered now: a locked lane is looked at quickly."""
-        lane = lane_of(self._standing(judged, drawn=False), self.error_rate)
-        return Lane.QUICK if lane is Lane.AUTOMATIC and self.view().lock else lane
-
     def is_audited(self, site_id: str) -> bool:
-        """Tell whether the audit has drawn a site of the automatic lane.
+        """Tell whether the audit has drawn a site of the automatic lane."""
+        return bool(self.are_audited(np.array([int(site_id, 16)], np.uint64))[0])
 
-        A site that was not heard of yet counts as one of the lane.
+    def are_audited(self, numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Tell of sites, by their numbers, whether the audit has drawn them.
+
+        A site that was not heard of yet counts as one of the automatic lane.
         """
-        place = self._places.get(int(site_id, 16))
-        if place is None:
-            seed, share = self._drawn_by
-            return is_drawn(Purpose.AUDIT, seed, site_id, share)
-        return self._tally.is_audited(place, self.error_rate)
+        rows = self._index.rows(numbers)
+        known = rows != ABSENT
+        audited = np.empty(numbers.size, np.bool_)
+        places = self._places["place"][rows[known]]
+        audited[known] = self._tally.are_audited(places, self.error_rate)
+        audited[~known] = self._drawn(numbers[~known])
+        return audited
 
     def view(self, error_rate: float | None = None) -> TriageView:
         """Return the lanes at an accepted error, that of the dial if none is given."""
@@ -235,26 +240,35 @@ class Triage:
     def _without_score(self) -> int:
         """Return the number of open sites of which not even a failure is known."""
         answered = len(self._answered) - self._answered_heard
-        return max(0, self._scores.counts().sites - len(self._places) - answered)
+        return max(0, self._scores.counts().sites - len(self._index) - answered)
 
-    def _take(self, number: int, standing: Standing) -> None:
-        before = self._places.get(number)
-        place = self._tally.place(standing)
-        self._places[number] = place
-        if number in self._answered:
-            self._answered_heard += before is None
-            return
-        if before is not None:
-            self._tally.remove(before)
-        self._tally.add(place)
+    def _take(self, judged: Judged) -> None:
+        numbers = judged.numbers
+        places = self._standing(judged)
+        rows, answered = self._index.rows(numbers), self._are_answered(numbers)
+        known = rows != ABSENT
+        self._answered_heard += int((answered & ~known).sum())
+        self._tally.remove_all(self._places["place"][rows[known & ~answered]])
+        self._tally.add_all(places[~answered])
+        self._places["place"][rows[known]] = places[known]
+        # Others ask on threads of their own: first the places, then who finds them.
+        made = self._places.extend(int((~known).sum()), {"place": places[~known]})
+        self._index.add(numbers[~known], made)
 
-    def _standing(self, judged: Judged, *, drawn: bool) -> Standing:
-        return Standing(
-            probability=judged.probability,
-            unusual=self.is_unusual(judged),
-            decidable=judged.kind in _PAIRS and judged.partners > 0,
-            drawn=drawn,
-        )
+    def _standing(self, judged: Judged) -> NDArray[np.int64]:
+        scores = judged.scores
+        decidable = _PAIRS[scores["kind"]] & (scores["partners"] > 0)
+        drawn = self._drawn(judged.numbers)
+        return self._tally.places(scores["probability"], self.are_unusual(judged), decidable, drawn)
+
+    def _drawn(self, numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        seed, share = self._drawn_by
+        return are_drawn(Purpose.AUDIT, seed, numbers, share)
+
+    def _are_answered(self, numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        if not self._answered:
+            return np.zeros(numbers.size, np.bool_)
+        return np.isin(numbers, np.fromiter(self._answered, np.uint64))
 
     def _answered_now(self) -> set[int]:
         return {int(d.site_id, 16) for d in self._ledger.state.decisions()}
@@ -264,9 +278,14 @@ class Triage:
 
     def _begin_again(self) -> None:
         """Another sample was chosen: every site has to be looked at again."""
-        self._tally, self._change, self._places = Tally(), 0, {}
+        self._tally, self._change = Tally(), 0
+        self._index, self._places = _no_places()
         self._answered, self._answered_heard = self._answered_now(), 0
         self._drawn_by = self._drawing()
+
+
+def _no_places() -> tuple[RowIndex, Columns]:
+    return RowIndex(), Columns({"place": np.int64})
 
 
 def _with_unjudged(counts: LaneCounts, more: int) -> LaneCounts:

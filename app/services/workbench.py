@@ -74,7 +74,7 @@ class Workbench:
         threading.Thread(target=self._set_contrast, daemon=True, name="contrast").start()
         self._desks.workers.start()
         self._desks.language.begin()
-        self._hearing.follow()
+        self._hearing.begin()
         self._desks.export.recover(self._hearing.exported)
         self._jobs.begin()
         self._changed()

@@ -12,7 +12,6 @@ from proofreading.decisions import Answer
 from proofreading.ledger.events import DecisionMade, SamplingChosen
 from proofreading.session import Session
 from proofreading.sites import SiteKind
-from proofreading.triage import Lane
 from proofreading.verdicts import Verdict
 from tests.unit.ledger.build import a_failure, a_site, a_verdict
 from tests.unit.proofreading.decided import blind
@@ -92,17 +91,14 @@ def test_the_dial_is_recorded_and_a_locked_lane_is_looked_at(session: Session) -
         session.catalogue.add_sites([a_site(1)])
         session.catalogue.add_verdicts([a_verdict(1, 0.97)])
         triage = _triage(session)
-        judged = session.catalogue.judged_since()[0]
         assert triage.error_rate == 0.01
         triage.accept(0.05)
         assert triage.error_rate == 0.05
         assert triage.view().lock is not None
-        assert triage.lane(judged) is Lane.QUICK
         for number in range(100, 300):
             answer = Answer.ACCEPT if number % 10 else Answer.REJECT
             session.ledger.append(DecisionMade(blind(f"{number:016x}", 0.9, answer)))
         assert triage.view().lock is None
-        assert triage.lane(judged) is Lane.AUTOMATIC
         with pytest.raises(InputError, match="outside the dial"):
             triage.accept(0.5)
 
