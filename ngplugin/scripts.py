@@ -13,11 +13,13 @@ from importlib.resources import files
 
 from connectome.space import PointNm
 from ngplugin.grid import CellKey
+from ngplugin.snapshot import SitePatch
 from ngplugin.style import PAGE_STYLE
 
 __all__ = [
     "LAYOUTS",
     "Quaternion",
+    "add_sites",
     "call",
     "install",
     "move_to",
@@ -72,10 +74,21 @@ def install(*, base: str, layers: Mapping[str, str], imagery_url: str) -> str:
     return f"{source}\nwindow.proofdesk.start({literal(config)});"
 
 
-def patch_sites(numbers: Iterable[int], packed: bytes) -> str:
+def patch_sites(patch: SitePatch) -> str:
     """Return the script that gives sites new properties (8 bytes each, as in a record)."""
-    ids = [str(number) for number in numbers]
-    return call("patchSites", {"ids": ids, "properties": base64.b64encode(packed).decode("ascii")})
+    return call(
+        "patchSites",
+        {
+            "ids": [str(number) for number in patch.numbers],
+            "cells": [[cell.level, cell.chunk, count] for cell, count in patch.cells],
+            "properties": base64.b64encode(patch.packed).decode("ascii"),
+        },
+    )
+
+
+def add_sites(begin: int, end: int) -> str:
+    """Return the script that fetches new sites, by their rows, and adds them to their cells."""
+    return call("addSites", {"begin": begin, "end": end})
 
 
 def refresh_cells(cells: Iterable[CellKey]) -> str:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ngplugin.grid import CellKey
 from proofreading.site_columns import SiteColumns
 
 __all__ = [
     "PROPERTIES",
     "RECORD",
     "UNJUDGED",
+    "SitePatch",
     "Snapshot",
     "Veils",
     "empty",
@@ -34,6 +36,24 @@ PROPERTIES = np.dtype(
     [("probability", "<f4"), ("kind", "u1"), ("answer", "u1"), ("flags", "u1"), ("spare", "u1")]
 )
 RECORD = np.dtype([("point", "<f4", 3), ("properties", PROPERTIES)])
+
+
+class SitePatch(NamedTuple):
+    """New properties of sites, one cell's after the other's.
+
+    Parameters
+    ----------
+    numbers : list of int
+        Site ids as numbers.
+    packed : bytes
+        Their `PROPERTIES`.
+    cells : list of (CellKey, int)
+        The cells, and how many of the sites lie in each.
+    """
+
+    numbers: list[int]
+    packed: bytes
+    cells: list[tuple[CellKey, int]]
 
 
 @dataclass(frozen=True)

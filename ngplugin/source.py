@@ -28,6 +28,7 @@ __all__ = ["SiteSource"]
 
 _log = logging.getLogger(__name__)
 _CELL = re.compile(r"spatial(\d{1,2})/(\d{1,6})_(\d{1,6})_(\d{1,6})")
+_ROWS = re.compile(r"rows/(\d{1,10})_(\d{1,10})")
 _NUMBER = re.compile(r"(by_id|segs)/(\d{1,20})")
 
 Answer = tuple[bytes, str]
@@ -88,7 +89,10 @@ class SiteSource:
             return json.dumps(self.info()).encode(), "application/json"
         if path.startswith(f"{AFTER}/"):
             return self.after.answer(path.removeprefix(f"{AFTER}/"))
-        body = self._cell(path) if path.startswith("spatial") else self._numbered(path)
+        if path.startswith("rows"):
+            body = self._rows(path)
+        else:
+            body = self._cell(path) if path.startswith("spatial") else self._numbered(path)
         return None if body is None else (body, "application/octet-stream")
 
     def report(self, body: bytes) -> None:
@@ -131,6 +135,13 @@ class SiteSource:
         self.store.serve(code)
         snapshot = self.store.snapshot
         return snapshot.encode(snapshot.rows_in_cell(code), self.store.veils)
+
+    def _rows(self, path: str) -> bytes | None:
+        match = _ROWS.fullmatch(path)
+        if match is None:
+            return None
+        self.requests["rows"] += 1
+        return self.store.rows_on_page(int(match[1]), int(match[2]))
 
     def _numbered(self, path: str) -> bytes | None:
         match = _NUMBER.fullmatch(path)

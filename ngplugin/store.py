@@ -21,6 +21,7 @@ from ngplugin.grid import CellKey, Grid
 from ngplugin.placement import FEW_LEVELS, place
 from ngplugin.snapshot import (
     UNJUDGED,
+    SitePatch,
     Snapshot,
     Veils,
     empty,
@@ -333,15 +334,51 @@ class SiteStore:
                 table["flags"][new] |= FLAG_CURRENT
             return self._publish(table, rows)
 
-    def properties_of(self, numbers: Iterable[int]) -> tuple[list[int], bytes]:
-        """Return the known ones of these numbers and their packed `PROPERTIES`."""
+    def patch_of(self, numbers: Iterable[int] | NDArray[np.uint64]) -> SitePatch:
+        """Return the present properties of the known ones of these sites, cell by cell."""
         with self._lock:
             wanted = np.fromiter(numbers, np.uint64)
             rows = self._index.rows(wanted)
             rows = rows[rows != ABSENT]
             snapshot = self._snapshot
-            packed = snapshot.told(rows, self.veils)["properties"].tobytes()
-            return snapshot.numbers[rows].tolist(), packed
+        rows = rows[np.argsort(snapshot.cells[rows], kind="stable")]
+        packed = snapshot.told(rows, self.veils)["properties"].tobytes()
+        return SitePatch(
+            snapshot.numbers[rows].tolist(), packed, self._counted(snapshot.cells[rows])
+        )
+
+    def rows_on_page(self, begin: int, end: int) -> bytes:
+        """Return the sites from one row to before another that lie in cells of the page.
+
+        Returns
+        -------
+        bytes
+            Little-endian: the number of cells (8 bytes); level, x, y, z and number of sites of
+            each (4 bytes each); the records and then the ids of the sites, cell by cell, the
+            ones that matter most first in each.
+        """
+        snapshot = self._snapshot
+        cells = snapshot.cells[begin : min(end, snapshot.count)]
+        rows = begin + np.flatnonzero(self._served[cells])
+        keys = (*importance(snapshot.properties[rows]), snapshot.cells[rows])
+        rows = rows[np.lexsort(keys)]
+        counted = self._counted(snapshot.cells[rows])
+        head = np.array([(*key, count) for key, count in counted], "<u4").tobytes()
+        return (
+            np.array([len(counted)], "<u8").tobytes()
+            + head
+            + snapshot.told(rows, self.veils).tobytes()
+            + snapshot.numbers[rows].astype("<u8").tobytes()
+        )
+
+    def _counted(self, codes: NDArray[np.int32]) -> list[tuple[CellKey, int]]:
+        """Return how many there are of each of sorted cells."""
+        begins = np.flatnonzero(np.diff(codes, prepend=-1))
+        counts = np.diff(begins, append=codes.size)
+        return [
+            (self.grid.key(code), count)
+            for code, count in zip(codes[begins].tolist(), counts.tolist(), strict=True)
+        ]
 
     def _placed(
         self, points: NDArray[np.float32], probabilities: NDArray[np.float32]

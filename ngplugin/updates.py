@@ -15,6 +15,8 @@ __all__ = ["PageUpdates"]
 MOVE_SETTLES_S = 3.0
 """A page that dies so soon after a move may not have told its server of it."""
 
+_NO_ROWS = (2**62, 0)
+
 Schedule = Callable[[float, Callable[[], None]], object]
 
 
@@ -45,11 +47,12 @@ class PageUpdates:
         self._store = store
         self._schedule = schedule
         self._clock = clock
-        self._pace = {"sites": patch_s, "cells": cells_s}
-        self._sent_at = {"sites": -1e9, "cells": -1e9}
+        self._pace = {"sites": patch_s, "cells": cells_s, "rows": cells_s}
+        self._sent_at = dict.fromkeys(self._pace, -1e9)
         self._waiting: set[str] = set()
         self._sites: dict[int, None] = {}
         self._cells: set[CellKey] = set()
+        self._rows = _NO_ROWS
         self._slots: dict[str, str] = {}
         self._moves: dict[str, str] = {}
         self._moved: dict[str, tuple[float, str]] = {}
@@ -86,8 +89,8 @@ class PageUpdates:
                 waiting, self._moves = self._moves, {}
                 for name, script in waiting.items():
                     self.move(name, script)
-            self._flush("cells")
-            self._flush("sites")
+            for what in ("cells", "rows", "sites"):
+                self._flush(what)
 
     def slot(self, name: str, script: str) -> None:
         """Send a script now; a later one of the same name replaces it for a reloaded page."""
@@ -111,8 +114,14 @@ class PageUpdates:
             self._sites.update(dict.fromkeys(numbers))
             self._flush("sites") if now else self._soon("sites")
 
+    def rows(self, begin: int, end: int) -> None:
+        """Note that there are new sites, from one row of the store to before another."""
+        with self._lock:
+            self._rows = (min(begin, self._rows[0]), max(end, self._rows[1]))
+            self._soon("rows")
+
     def cells(self, keys: Iterable[CellKey]) -> None:
-        """Note that these cells have new sites."""
+        """Note that these cells hold other sites than before."""
         with self._lock:
             self._cells.update(keys)
             self._soon("cells")
@@ -140,14 +149,18 @@ class PageUpdates:
             self._flush(what)
 
     def _flush(self, what: str) -> None:
-        if not self._ready or not (self._cells if what == "cells" else self._sites):
+        waiting = {"cells": self._cells, "rows": self._rows[1], "sites": self._sites}
+        if not self._ready or not waiting[what]:
             return
         self._sent_at[what] = self._clock()
         if what == "cells":
             self._send(scripts.refresh_cells(self._cells))
             self._cells = set()
+        elif what == "rows":
+            self._send(scripts.add_sites(*self._rows))
+            self._rows = _NO_ROWS
         else:
-            self._send(scripts.patch_sites(*self._store.properties_of(self._sites)))
+            self._send(scripts.patch_sites(self._store.patch_of(self._sites)))
             self._sites = {}
 
     def _send(self, script: str) -> None:

@@ -22,6 +22,7 @@ from ngplugin import scripts
 from ngplugin.after import AFTER, AfterPicture
 from ngplugin.camera import camera_for_pair
 from ngplugin.credentials import allow_token
+from ngplugin.grid import CellKey
 from ngplugin.placement import levels_for
 from ngplugin.points import MARKS, Marks
 from ngplugin.scripts import Quaternion
@@ -185,7 +186,7 @@ class SiteViewer:
 
     def add_sites(self, sites: Sequence[Site]) -> None:
         """Show more sites; those already shown stay as they are."""
-        self._updates.cells(self.store.add(sites))
+        self._grown(len(self.store), self.store.add(sites))
 
     def add_columns(
         self,
@@ -194,7 +195,9 @@ class SiteViewer:
         failed: NDArray[np.bool_],
     ) -> None:
         """Show more sites, all different, given as columns with their scores (NaN: not judged)."""
-        self._refresh(self.store.add_columns(columns, probabilities, failed))
+        before = len(self.store)
+        codes = self.store.add_columns(columns, probabilities, failed)
+        self._grown(before, self.store.keys_on_page(codes))
         self._keep_order()
 
     def set_scores(
@@ -388,6 +391,11 @@ class SiteViewer:
         held = self.store.on_page(numbers)
         if held:
             self._updates.sites(held)
+
+    def _grown(self, before: int, cells: Collection[CellKey]) -> None:
+        """Let the page fetch what was added to cells since the store had so many rows."""
+        if cells:
+            self._updates.rows(before, len(self.store))
 
     def _refresh(self, codes: NDArray[np.int32]) -> None:
         """Let the page fetch those of these cells anew that it holds."""

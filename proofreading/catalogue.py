@@ -12,10 +12,9 @@ import math
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +22,13 @@ from numpy.typing import NDArray
 from connectome.closing import Closing
 from connectome.errors import SessionError
 from proofreading.catalogue_judged import LATENCIES, Judged
+from proofreading.catalogue_news import START, Changes, Counts, News, SiteScore, Token
 from proofreading.catalogue_numbers import SiteNumbers
 from proofreading.catalogue_older import take_over
+from proofreading.catalogue_open import OpenQuestions
 from proofreading.catalogue_said import ANSWERED, SAID_SINCE, Said, said_of
-from proofreading.catalogue_schema import PAIR_TASKS, SCHEMA_VERSION, create, kinds_for
-from proofreading.catalogue_scores import score_of, scores_between, scores_since
+from proofreading.catalogue_schema import SCHEMA_VERSION, create
+from proofreading.catalogue_scores import counter, score_of, scores_between, scores_since
 from proofreading.catalogue_writing import (
     id_of,
     insert_results,
@@ -54,79 +55,6 @@ _PAGE = 2000
 _CACHE_KIB = 65_536
 
 
-class Token(NamedTuple):
-    """How far a reader has followed the catalogue."""
-
-    site: int
-    change: int
-
-
-START = Token(0, 0)
-
-
-@dataclass(frozen=True)
-class SiteScore:
-    """What stands for a site in the queue.
-
-    `probability` is the greatest over its partners of each partner's newest verdict on the
-    main task of its kind, None while there is none; `partner_supervoxel` is that partner,
-    the proposed one. `failed` tells that some question's newest outcome is a failure.
-    """
-
-    site_id: str
-    probability: float | None
-    partner_supervoxel: int | None
-    failed: bool
-
-
-@dataclass(frozen=True)
-class Changes:
-    """New sites in order of finding, and the present score of every site whose score changed."""
-
-    sites: list[Site]
-    scores: list[SiteScore]
-    token: Token
-
-    def __bool__(self) -> bool:
-        return bool(self.sites or self.scores)
-
-
-@dataclass(frozen=True)
-class News:
-    """What `Changes` tells, as columns.
-
-    Parameters
-    ----------
-    sites : SiteColumns
-        New sites in order of finding.
-    scores : ndarray of `SCORE`
-        The present scores of these sites, where they have one.
-    changed : ndarray of `SCORE`
-        The present scores of sites, new or not, that changed.
-    token : Token
-        What to ask with next.
-    """
-
-    sites: SiteColumns
-    scores: NDArray[np.void]
-    changed: NDArray[np.void]
-    token: Token
-
-    def __bool__(self) -> bool:
-        return bool(len(self.sites) or self.changed.size)
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Numbers of sites, by kind, with a probability, with an open failure; and of verdicts."""
-
-    sites: int
-    by_kind: dict[SiteKind, int]
-    judged: int
-    failed: int
-    verdicts: int
-
-
 class Catalogue(Closing):
     """Sites and verdicts in one SQLite file. Any thread, and several processes, may use it."""
 
@@ -136,7 +64,7 @@ class Catalogue(Closing):
         self._lock = threading.RLock()
         self._numbers = SiteNumbers()
         self._ahead: dict[str, tuple[int, NDArray[np.void]]] = {}
-        self._judged_up_to: dict[tuple[Task, str], tuple[int, int]] = {}
+        self._open = OpenQuestions()
         self._db = connect(path, read_only=read_only)
         with closing_on_error(self._db), translated(path):
             self._prepare()
@@ -262,17 +190,9 @@ class Catalogue(Closing):
         Sites of which the task cannot be asked, and sites with an open failure (until
         `retry`), are left out. An empty list means that nothing is left now.
         """
-        with self._lock:
-            after = self._resume(task, model_id)
-            found: list[Site] = []
-            while len(found) < limit and (rows := self._candidates(task, model_id, after)):
-                for number, body, open_question in rows:
-                    if open_question and len(found) < limit:
-                        found.append(_site(body))
-                    elif not open_question and not found:
-                        self._advance(task, model_id, number)
-                    after = number
-            return found
+        with self._lock, translated(self.path):
+            bodies = self._open.next(self._db, task, model_id, limit)
+        return [_site(body) for body in bodies]
 
     def counts(self) -> Counts:
         """Return how many there are of each."""
@@ -318,7 +238,7 @@ class Catalogue(Closing):
             site, change = token.site + len(sites), token.change
             if token == START:
                 # What changed before now comes with its site; later changes come by number.
-                change = self._counter("change")
+                change = counter(self._db, "change")
             if len(sites):
                 scores = scores_between(self._db, token.site + 1, site)
             if len(sites) < limit:
@@ -354,6 +274,11 @@ class Catalogue(Closing):
             (id_of(key), int(partner))
             for key, partner in self._rows(ANSWERED, task.value, model_id)
         }
+
+    def knows_as(self, other: Catalogue) -> None:
+        """Find sites as another catalogue of the same file does, which is not used any more."""
+        with self._lock:
+            self._numbers = other._numbers
 
     def step_back(self, model_ids: Collection[str]) -> list[str]:
         """Let earlier verdicts of others stand again where one of these models' is the newest.
@@ -424,10 +349,6 @@ class Catalogue(Closing):
         with self._lock, translated(self.path):
             return self._db.execute(query, values).fetchall()
 
-    def _counter(self, name: str) -> int:
-        rows = self._rows("SELECT value FROM counters WHERE name = ?", name)
-        return int(rows[0][0]) if rows else 0
-
     def _runs(self, after: int, limit: int) -> list[SiteColumns]:
         """Return whole runs of sites after a number until there are enough."""
         found: list[SiteColumns] = []
@@ -459,34 +380,6 @@ class Catalogue(Closing):
         with self._lock, translated(self.path):
             place = self._numbers.of(self._db, site_id)
             return score_of(self._db, place) if place else no_scores()
-
-    def _candidates(self, task: Task, model_id: str, after: int) -> list[tuple[Any, ...]]:
-        kinds = ", ".join(f"'{kind.value}'" for kind in kinds_for(task))
-        return self._rows(
-            "SELECT number, body, NOT EXISTS (SELECT 1 FROM verdicts v WHERE v.site = s.number"
-            " AND v.task = ?1 AND v.model_id = ?2) AND NOT EXISTS (SELECT 1 FROM failures f"
-            " WHERE f.site = s.number AND f.task = ?1)"
-            f" FROM sites s WHERE number > ?3 AND kind IN ({kinds}) AND partners >= ?4"
-            f" ORDER BY number LIMIT {_BATCH}",
-            task.value,
-            model_id,
-            after,
-            1 if task in PAIR_TASKS else 0,
-        )
-
-    def _resume(self, task: Task, model_id: str) -> int:
-        # Verdicts are never taken away, so what was judged up to here stays judged, until
-        # a retry reopens failures.
-        retries = self._counter("retries")
-        known, number = self._judged_up_to.get((task, model_id), (retries, 0))
-        if known != retries:
-            number = 0
-        self._judged_up_to[task, model_id] = (retries, number)
-        return number
-
-    def _advance(self, task: Task, model_id: str, number: int) -> None:
-        retries, _ = self._judged_up_to[task, model_id]
-        self._judged_up_to[task, model_id] = (retries, number)
 
 
 def _site(body: str) -> Site:

@@ -18,7 +18,7 @@ from proofreading.catalogue_schema import main_task
 from proofreading.site_columns import KIND_CODES, SCORE, no_scores
 from proofreading.sites import SiteKind
 
-__all__ = ["Known", "count", "rescore", "score_of", "scores_between", "scores_since"]
+__all__ = ["Known", "count", "counter", "rescore", "score_of", "scores_between", "scores_since"]
 
 _BLOCK = 256
 
@@ -43,7 +43,7 @@ def rescore(db: sqlite3.Connection, sites: Sequence[Known]) -> list[Known]:
     The caller holds a transaction.
     """
     blocks: dict[int, NDArray[np.void]] = {}
-    changed, change, judged, failed = [], _counter(db, "change"), 0, 0
+    changed, change, judged, failed = [], counter(db, "change"), 0, 0
     for known in sites:
         block, place = divmod(known.site - 1, _BLOCK)
         if block not in blocks:
@@ -101,7 +101,8 @@ def count(db: sqlite3.Connection, name: str, change: int) -> None:
         )
 
 
-def _counter(db: sqlite3.Connection, name: str) -> int:
+def counter(db: sqlite3.Connection, name: str) -> int:
+    """Return a counter, 0 if nothing was ever counted."""
     row = db.execute("SELECT value FROM counters WHERE name = ?", (name,)).fetchone()
     return int(row[0]) if row else 0
 

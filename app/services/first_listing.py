@@ -15,8 +15,10 @@ from proofreading.catalogue import START, Catalogue, Token
 
 __all__ = ["FirstListing"]
 
-_PAGE = 250_000
-"""So many sites at once: between pages the thread looks whether it is still wanted."""
+_PAGE = 1_000_000
+"""So many sites at once: they are sorted once, and the most valuable of them chosen."""
+
+_NOBODY = f"{0:016x}"
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class FirstListing(Closing):
         self.queue, self.pairs, self.standing = queue.like(), SitePairs(), standing
         self.token: Token = START
         self.failed = False
-        self._path = catalogue.path
+        self.catalogue = Catalogue(catalogue.path, read_only=True)
         self._intake = Intake(self.queue, view, self.pairs)
         self._done = done
         self._closed, self._ready = threading.Event(), threading.Event()
@@ -67,11 +69,12 @@ class FirstListing(Closing):
 
     def _run(self) -> None:
         try:
-            with Catalogue(self._path, read_only=True) as catalogue:
+            with self.catalogue as catalogue:
                 while not self._closed.is_set() and self._page(catalogue):
                     pass
-            # The first to ask for a row would otherwise wait until all are sorted.
-            len(self.queue)
+                # The first to ask for a row, or for a site, would otherwise wait for this.
+                len(self.queue)
+                catalogue.known([_NOBODY])
         except ProofdeskError:
             # The window then reads page by page, and says what is wrong where a person sees it.
             _log.info("The first listing failed", exc_info=True)

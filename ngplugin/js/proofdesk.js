@@ -15,6 +15,8 @@
   const POLL_LIMIT = 1200; // One minute until the layers must be there.
   const RETRY_MS = 400;
   const RETRY_LIMIT = 5;
+  const CELL_BYTES = 20; // Level, x, y, z and number of sites, before new sites.
+  const TURN_MS = 30; // So long the page may be busy with new sites at a time.
   const REDRAW_MS = 1000; // At the latest, while cells keep coming.
 
   let config = null;
@@ -27,10 +29,11 @@
   const slots = new Map(); // id -> index into `latest`
   let latest = new Uint8Array(1024 * PROPERTY_BYTES);
 
+  const flying = new Map(); // cell -> how many requests for it are under way
   const tickets = new Map(); // cell -> newest request; older replies are dropped
   const dirty = new Set(); // cells that changed while they were not on this thread
   const hooked = new WeakSet(); // sources whose arrivals we watch
-  const counts = { stale: 0, refetched: 0, patched: 0 };
+  const counts = { stale: 0, refetched: 0, joined: 0, patched: 0, patching: 0 };
 
   const layer = (name) => window.viewer?.layerManager?.getLayerByName(name)?.layer;
 
@@ -63,7 +66,7 @@
     }
   }
 
-  // Writes the remembered properties of `ids` (all of the chunk's, if null) into a chunk.
+  // Writes the remembered properties of some of a chunk's sites into it.
   function patchChunk(chunk, ids) {
     const geometry = chunk.data;
     if (!geometry) return;
@@ -72,12 +75,13 @@
     const stride = chunk.source.parent.annotationPropertySerializers[POINT].propertyGroupBytes[0];
     const start = annotations.typeToOffset[POINT] + PROPERTY_OFFSET;
     let hit = false;
-    for (const id of ids && ids.length < rows.size ? ids : rows.keys()) {
+    for (const id of ids ?? rows.keys()) {
       const row = rows.get(id);
       const slot = slots.get(id);
       if (row === undefined || slot === undefined) continue;
       const from = slot * PROPERTY_BYTES;
-      annotations.data.set(latest.subarray(from, from + PROPERTY_BYTES), start + row * stride);
+      const to = start + row * stride;
+      for (let i = 0; i < PROPERTY_BYTES; ++i) annotations.data[to + i] = latest[from + i];
       hit = true;
     }
     if (hit) geometry.bufferValid = false;
@@ -98,15 +102,49 @@
     }
   }
 
-  function patchSites({ ids, properties }) {
-    remember(ids, Uint8Array.from(atob(properties), (c) => c.charCodeAt(0)));
-    counts.patched += ids.length;
-    if (!intact) return invalidate();
-    watchArrivals();
-    for (const source of geometrySources()) {
-      for (const chunk of source.chunks.values()) patchChunk(chunk, ids);
+  // `cells` are [level, "x,y,z", count]: where the sites lie, one cell's after the other's.
+  function patchSites({ ids, cells, properties }) {
+    const began = performance.now();
+    remember(ids, bytesOf(properties));
+    if (intact) {
+      watchArrivals();
+      patchCells(ids, cells);
+      for (const source of annotationSource()?.segmentFilteredSources ?? []) {
+        for (const chunk of source.chunks.values()) patchChunk(chunk, ids);
+      }
+      window.viewer.display.scheduleRedraw();
+    } else {
+      invalidate();
     }
-    window.viewer.display.scheduleRedraw();
+    counts.patched += ids.length;
+    counts.patching += performance.now() - began;
+  }
+
+  function patchCells(ids, cells) {
+    const sources = levels();
+    let from = 0;
+    for (const [level, key, count] of cells) {
+      const chunk = sources.get(level)?.chunks.get(key);
+      if (chunk) patchChunk(chunk, ids.slice(from, from + count));
+      from += count;
+    }
+  }
+
+  function bytesOf(text) {
+    const plain = atob(text);
+    const bytes = new Uint8Array(plain.length);
+    for (let i = 0; i < plain.length; ++i) bytes[i] = plain.charCodeAt(i);
+    return bytes;
+  }
+
+  // The sources of cells by their levels.
+  function levels() {
+    const found = new Map();
+    for (const source of annotationSource()?.spatiallyIndexedSources ?? []) {
+      const level = /\/spatial(\d+)\/$/.exec(source.parameters?.url ?? "");
+      if (level) found.set(Number(level[1]), source);
+    }
+    return found;
   }
 
   function invalidate() {
@@ -118,7 +156,78 @@
     return level ? `${level[1]}/${key.replaceAll(",", "_")}` : null;
   }
 
-  // `cells` are [level, "x,y,z"]: cells that hold new sites.
+  // New sites, by their rows in the store, come together and join those of their cells.
+  // They stand at the end of each cell until the cells are arranged anew.
+  async function addSites({ begin, end }, attempt = 0) {
+    if (!intact) return invalidate();
+    watchArrivals();
+    let buffer = null;
+    try {
+      const reply = await fetch(`${config.base}/rows/${begin}_${end}`, { cache: "no-store" });
+      if (reply.ok) buffer = await reply.arrayBuffer();
+    } catch {
+      // The server is away; tried again below.
+    }
+    if (buffer !== null) return join(buffer);
+    if (attempt < RETRY_LIMIT) {
+      setTimeout(() => addSites({ begin, end }, attempt + 1), RETRY_MS);
+    }
+  }
+
+  async function join(buffer) {
+    const view = new DataView(buffer);
+    const cells = Number(view.getBigUint64(0, true));
+    const stride =
+      annotationSource().annotationPropertySerializers[POINT].propertyGroupBytes[0];
+    let sites = 0;
+    for (let i = 0; i < cells; ++i) sites += view.getUint32(8 + i * CELL_BYTES + 16, true);
+    let record = 8 + cells * CELL_BYTES;
+    let id = record + sites * stride;
+    let pause = performance.now() + TURN_MS;
+    for (let i = 0; i < cells; ++i) {
+      const at = 8 + i * CELL_BYTES;
+      const [level, x, y, z, count] = [0, 4, 8, 12, 16].map((j) => view.getUint32(at + j, true));
+      const ids = Array.from({ length: count }, (_, j) =>
+        view.getBigUint64(id + j * 8, true).toString(),
+      );
+      append(level, `${x},${y},${z}`, new Uint8Array(buffer, record, count * stride), ids);
+      record += count * stride;
+      id += count * 8;
+      if (performance.now() > pause) {
+        await new Promise((resolve) => setTimeout(resolve));
+        pause = performance.now() + TURN_MS;
+      }
+    }
+    counts.joined += sites;
+    window.viewer.display.scheduleRedraw();
+  }
+
+  function append(level, key, records, ids) {
+    const cell = `spatial${level}/${key.replaceAll(",", "_")}`;
+    const source = levels().get(level);
+    const chunk = source?.chunks.get(key);
+    const held = chunk?.data?.serializedAnnotations;
+    // What arrives later may have been made before these sites came.
+    if (!held || flying.has(cell)) dirty.add(cell);
+    if (!held) return;
+    const rows = held.typeToIdMaps[POINT];
+    const stride = records.length / ids.length;
+    const fresh = ids.map((_, i) => i).filter((i) => !rows.has(ids[i]));
+    if (fresh.length === 0) return;
+    const known = held.typeToIds[POINT];
+    const begin = held.typeToOffset[POINT];
+    const data = new Uint8Array((known.length + fresh.length) * stride);
+    data.set(held.data.subarray(begin, begin + known.length * stride));
+    for (const i of fresh) {
+      data.set(records.subarray(i * stride, (i + 1) * stride), known.length * stride);
+      rows.set(ids[i], known.length);
+      known.push(ids[i]);
+    }
+    fill(source, chunk, data, known, rows);
+    patchChunk(chunk, fresh.map((i) => ids[i]));
+  }
+
+  // `cells` are [level, "x,y,z"]: cells that hold other sites than before.
   function refreshCells({ cells }) {
     if (!intact) return invalidate();
     watchArrivals();
@@ -152,6 +261,20 @@
   }
 
   async function fetchCell(source, key, cell, attempt) {
+    flying.set(cell, (flying.get(cell) ?? 0) + 1);
+    let swapped = false;
+    try {
+      swapped = await swapCell(source, key, cell, attempt);
+    } finally {
+      const others = flying.get(cell) - 1;
+      if (others > 0) flying.set(cell, others);
+      else flying.delete(cell);
+    }
+    // Sites came while the reply was under way, which may not know them.
+    if (swapped && dirty.has(cell)) refetch(source, key, cell, 0);
+  }
+
+  async function swapCell(source, key, cell, attempt) {
     const ticket = (tickets.get(cell) ?? 0) + 1;
     tickets.set(cell, ticket);
     dirty.delete(cell);
@@ -164,7 +287,7 @@
     }
     if (tickets.get(cell) !== ticket) {
       counts.stale += 1; // A newer request for this cell is under way.
-      return;
+      return false;
     }
     const chunk = source.chunks.get(key);
     if (chunk === undefined || buffer === null) {
@@ -174,10 +297,11 @@
           if (tickets.get(cell) === ticket) refetch(source, key, cell, attempt + 1);
         }, RETRY_MS);
       }
-      return;
+      return false;
     }
     replaceCell(source, chunk, buffer);
     counts.refetched += 1;
+    return true;
   }
 
   function replaceCell(source, chunk, buffer) {
@@ -189,19 +313,27 @@
     const ids = Array.from({ length: count }, (_, i) =>
       view.getBigUint64(idsAt + i * 8, true).toString(),
     );
+    const rows = new Map(ids.map((id, i) => [id, i]));
+    fill(source, chunk, new Uint8Array(buffer, 8, count * stride), ids, rows);
+    patchChunk(chunk, null);
+  }
+
+  // Gives a chunk these sites: their records, ids, and the places of the ids.
+  function fill(source, chunk, data, ids, rows) {
+    const serializers = source.parent.annotationPropertySerializers;
     const perType = (value) => Array.from({ length: serializers.length }, () => value());
     const typeToIds = perType(() => []);
     const typeToIdMaps = perType(() => new Map());
     const typeToSize = perType(() => 0);
     const typeToInstanceCounts = perType(() => []);
     typeToIds[POINT] = ids;
-    typeToIdMaps[POINT] = new Map(ids.map((id, i) => [id, i]));
-    typeToSize[POINT] = count;
+    typeToIdMaps[POINT] = rows;
+    typeToSize[POINT] = ids.length;
     typeToInstanceCounts[POINT] = ids.map((_, i) => i);
     // A chunk of the client's own class, so that its fields are the client's own.
     const fresh = source.getChunk({
       chunkGridPosition: chunk.chunkGridPosition,
-      data: new Uint8Array(buffer, 8, count * stride),
+      data,
       typeToOffset: perType(() => 0),
       typeToIds,
       typeToIdMaps,
@@ -214,7 +346,6 @@
     } else {
       chunk.data = fresh.data;
     }
-    patchChunk(chunk, null);
   }
 
   // ---- segments ----------------------------------------------------------------
@@ -412,6 +543,7 @@
 
   const commands = {
     patchSites,
+    addSites,
     refreshCells,
     showPair,
     refreshSegmentation,

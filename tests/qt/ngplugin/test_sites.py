@@ -123,14 +123,44 @@ def test_a_stale_reply_is_dropped(page: Page) -> None:
           };
         })(); 0"""
     )
-    page.viewer.add_sites([site(2, MIDDLE)])
+    again = "proofdesk.run('refreshCells', {cells: [[0, '0,0,0']]}); 0"
+    page.evaluate(again)
     page.until(lambda: bool(page.evaluate("window.release !== null")), "the held reply")
-    page.viewer.add_sites([site(3, MIDDLE)])
-    page.until(lambda: page.property_of(3) is not None, "the newest site")
+    # Sites that come meanwhile join the cell, and the held reply does not know them.
+    page.viewer.add_sites([site(2, MIDDLE)])
+    page.until(lambda: page.property_of(2) is not None, "the newest site")
+    page.evaluate(again)
+    page.until(lambda: page.evaluate("proofdesk.counts.refetched") == 1, "the later reply")
     page.evaluate("window.release(); 0")
     page.until(lambda: page.evaluate("proofdesk.counts.stale") == 1, "the drop")
+    assert page.property_of(1) is not None
     assert page.property_of(2) is not None
-    assert page.property_of(3) is not None
+
+
+def test_sites_that_join_a_cell_while_it_is_fetched_are_not_lost(page: Page) -> None:
+    page.viewer.add_sites([site(1, MIDDLE)])
+    page.until(lambda: page.property_of(1) is not None, "the first site")
+    page.evaluate(
+        """(() => {
+          const real = window.fetch;
+          window.release = null;
+          window.fetch = async (...given) => {
+            const reply = await real(...given);
+            if (!String(given[0]).includes('spatial')) return reply;
+            window.fetch = real;
+            await new Promise((resolve) => { window.release = resolve; });
+            return reply;
+          };
+          proofdesk.run('refreshCells', {cells: [[0, '0,0,0']]});
+        })(); 0"""
+    )
+    page.until(lambda: bool(page.evaluate("window.release !== null")), "the held reply")
+    page.viewer.add_sites([site(2, MIDDLE)])
+    page.until(lambda: page.property_of(2) is not None, "the second site")
+    page.evaluate("window.release(); 0")
+    page.until(lambda: page.evaluate("proofdesk.counts.refetched") == 2, "the cell, once more")
+    assert page.property_of(1) is not None
+    assert page.property_of(2) is not None
 
 
 def test_a_cell_that_arrives_late_takes_the_newest_properties(page: Page) -> None:

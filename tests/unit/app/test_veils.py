@@ -56,9 +56,7 @@ class Page:
         self.recoloured += ids
 
     def chances(self) -> list[float]:
-        _, packed = self.store.properties_of(
-            self.store.snapshot.numbers[: len(self.store)].tolist()
-        )
+        packed = self.store.patch_of(self.store.snapshot.numbers[: len(self.store)]).packed
         chances: list[float] = np.frombuffer(packed, PROPERTIES)["probability"].tolist()
         return chances
 

@@ -7,6 +7,7 @@ import pytest
 
 from ngplugin import scripts
 from ngplugin.grid import CellKey
+from ngplugin.snapshot import SitePatch
 
 
 def parameters(script: str) -> tuple[str, dict[str, object]]:
@@ -55,8 +56,10 @@ def test_unknown_layouts_are_refused() -> None:
 
 
 def test_properties_travel_packed() -> None:
-    _, given = parameters(scripts.patch_sites([3, 4], bytes(range(16))))
+    patch = SitePatch([3, 4], bytes(range(16)), [(CellKey(1, 2, 0, 3), 2)])
+    _, given = parameters(scripts.patch_sites(patch))
     assert given["ids"] == ["3", "4"]
+    assert given["cells"] == [[1, "2,0,3", 2]]
     assert base64.b64decode(str(given["properties"])) == bytes(range(16))
 
 

@@ -91,14 +91,14 @@ def test_changes_are_told_and_kept_apart() -> None:
     assert store.set_current(one) == [1]
     assert sorted(store.set_current(two)) == [1, 2]
     assert store.current == two
-    _, packed = store.properties_of([2, 99, 1])
+    packed = store.patch_of([2, 99, 1]).packed
     first, second = np.frombuffer(packed, RECORD["properties"])
     assert (float(first["probability"]), int(first["flags"])) == (0.5, FLAG_CURRENT)
     assert (float(second["probability"]), int(second["flags"])) == (-1.0, FLAG_FAILED)
     assert store.set_probabilities([one], [1.0]) == [1]
     assert store.set_answers([one, two], [Answer.REJECT, None]) == [1, 2]
     assert store.set_current(None) == [2]
-    _, packed = store.properties_of([1, 2])
+    packed = store.patch_of([1, 2]).packed
     assert np.frombuffer(packed, RECORD["properties"]).tolist() == [
         (1.0, 0, 2, 0, 0),
         (0.5, 0, 0, 0, 0),
@@ -172,6 +172,35 @@ def test_grid_codes_are_unique_and_outside_points_take_the_nearest_cell() -> Non
     assert [grid.key(grid.code(key)) for key in keys] == keys
     outside = np.array([(-5.0, 2000.0, 499.0)], np.float32)
     assert grid.key(int(grid.codes(outside, 1)[0])) == CellKey(1, 0, 3, 1)
+
+
+def joined(body: bytes) -> dict[CellKey, list[int]]:
+    """Read what `rows_on_page` returns: the ids of each cell."""
+    (cells,) = struct.unpack_from("<Q", body)
+    heads = np.frombuffer(body, "<u4", 5 * cells, 8).reshape(cells, 5).tolist()
+    count = sum(head[4] for head in heads)
+    at = 8 + 20 * cells + count * RECORD.itemsize
+    ids = np.frombuffer(body, "<u8", count, at).tolist()
+    assert len(body) == at + 8 * count
+    found = {}
+    for *key, inside in heads:
+        found[CellKey(*key)], ids = ids[:inside], ids[inside:]
+    return found
+
+
+def test_new_sites_come_by_the_cells_that_the_page_holds() -> None:
+    store = make_store(limit=8)
+    scattered(store, 20)
+    assert joined(store.rows_on_page(0, 20)) == {}
+    for code in range(store.grid.size):
+        store.serve(code)
+    coarse = store.grid.key(0)
+    everything = joined(store.rows_on_page(0, 20))
+    assert everything[coarse] == list(range(1, 9))
+    assert sorted(n for ids in everything.values() for n in ids) == list(range(1, 21))
+    assert all(cell(store, key)[1] == ids for key, ids in everything.items())
+    late = joined(store.rows_on_page(15, 99))
+    assert sorted(n for ids in late.values() for n in ids) == list(range(16, 21))
 
 
 def scattered(store: SiteStore, count: int) -> list[str]:

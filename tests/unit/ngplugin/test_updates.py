@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from connectome.space import BoxNm
+from ngplugin import scripts
 from ngplugin.store import SiteStore
 from ngplugin.updates import PageUpdates
 from tests.unit.ngplugin.sites import site
@@ -55,16 +56,10 @@ def test_changes_are_gathered_and_the_newest_value_wins() -> None:
     command, given = parameters(sent[2])
     assert command == "patchSites"
     assert given["ids"] == ["1", "2"]
-    _, newest = store.properties_of([1, 2])
-    assert parameters(sent[2])[1] == parameters(_patch(newest))[1]
+    newest = scripts.patch_sites(store.patch_of([1, 2]))
+    assert parameters(sent[2])[1] == parameters(newest)[1]
     clock.advance(10)
     assert len(sent) == 3
-
-
-def _patch(packed: bytes) -> str:
-    from ngplugin import scripts
-
-    return scripts.patch_sites([1, 2], packed)
 
 
 def test_nothing_is_sent_before_the_page_is_ready_and_then_only_the_newest() -> None:
@@ -131,3 +126,17 @@ def test_a_closed_viewer_sends_nothing() -> None:
     clock.advance(10)
     updates.slot("segments", "segments")
     assert sent == []
+
+
+def test_new_sites_are_told_once_by_their_rows() -> None:
+    _, updates, clock, sent = make()
+    updates.page_ready("install")
+    updates.rows(10, 20)
+    updates.rows(20, 25)
+    updates.rows(25, 30)
+    clock.advance(1.0)
+    told = [parameters(script) for script in sent[1:]]
+    assert told == [
+        ("addSites", {"begin": 10, "end": 20}),
+        ("addSites", {"begin": 20, "end": 30}),
+    ]
