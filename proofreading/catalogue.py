@@ -236,11 +236,14 @@ class Catalogue(Closing):
             runs = self._runs(token.site, limit)
             sites = SiteColumns.join(runs)
             site, change = token.site + len(sites), token.change
+            self._numbers.take(token.site, sites.sites["number"])
             if token == START:
                 # What changed before now comes with its site; later changes come by number.
                 change = counter(self._db, "change")
             if len(sites):
                 scores = scores_between(self._db, token.site + 1, site)
+            if token == START and len(sites) < limit:
+                self._ahead["judged"] = (0, scores[np.argsort(scores["change"])])
             if len(sites) < limit:
                 changed = self._since("news", change, limit)
         change = int(changed["change"][-1]) if changed.size else change
@@ -275,10 +278,10 @@ class Catalogue(Closing):
             for key, partner in self._rows(ANSWERED, task.value, model_id)
         }
 
-    def knows_as(self, other: Catalogue) -> None:
-        """Find sites as another catalogue of the same file does, which is not used any more."""
+    def learn_from(self, other: Catalogue) -> None:
+        """Take over what another catalogue of the same file has read, which is closed."""
         with self._lock:
-            self._numbers = other._numbers
+            self._numbers, self._ahead = other._numbers, other._ahead
 
     def step_back(self, model_ids: Collection[str]) -> list[str]:
         """Let earlier verdicts of others stand again where one of these models' is the newest.

@@ -56,10 +56,13 @@ class SiteNumbers:
         ).fetchall()
         if not rows:
             return False
-        numbers = np.concatenate(
-            [SiteColumns.unpack(packed, count).sites["number"] for count, packed in rows]
-        )
-        places = np.arange(self._last, self._last + numbers.size, dtype=np.int32)
-        self._index.add(numbers, places)
-        self._last += numbers.size
+        numbers = [SiteColumns.unpack(packed, count).sites["number"] for count, packed in rows]
+        self.take(self._last, np.concatenate(numbers))
         return True
+
+    def take(self, after: int, numbers: NDArray[np.uint64]) -> None:
+        """Take in the ids of sites that follow a place, if that is how far they are known."""
+        if after == self._last:
+            places = np.arange(after, after + numbers.size, dtype=np.int32)
+            self._index.add(numbers, places)
+            self._last += numbers.size

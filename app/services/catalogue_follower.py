@@ -96,7 +96,7 @@ class CatalogueFollower(Closing):
             return True  # From the start, page by page.
         self._queue.adopt(first.queue)
         self._pairs.adopt(first.pairs)
-        self._catalogue.knows_as(first.catalogue)
+        self._catalogue.learn_from(first.catalogue)
         self._token = first.token
         return True
 

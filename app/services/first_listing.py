@@ -15,10 +15,8 @@ from proofreading.catalogue import START, Catalogue, Token
 
 __all__ = ["FirstListing"]
 
-_PAGE = 1_000_000
+_PAGE = 1_100_000
 """So many sites at once: they are sorted once, and the most valuable of them chosen."""
-
-_NOBODY = f"{0:016x}"
 
 _log = logging.getLogger(__name__)
 
@@ -72,9 +70,8 @@ class FirstListing(Closing):
             with self.catalogue as catalogue:
                 while not self._closed.is_set() and self._page(catalogue):
                     pass
-                # The first to ask for a row, or for a site, would otherwise wait for this.
+                # The first to ask for a row would otherwise wait until all are sorted.
                 len(self.queue)
-                catalogue.known([_NOBODY])
         except ProofdeskError:
             # The window then reads page by page, and says what is wrong where a person sees it.
             _log.info("The first listing failed", exc_info=True)

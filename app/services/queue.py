@@ -145,7 +145,7 @@ class Queue:
         self._table["host"][:] = 0
         rows = self._all()
         if lanes_stay:
-            self._order.put(rows, self._keys(rows), self._listed(rows))
+            self._order.put_all(self._keys(rows), self._listed(rows))
         else:
             self._see(rows)
 
@@ -224,18 +224,19 @@ class Queue:
         low, high = sorted(pair)
         return self._ids(self._questions.rows_of(low, high))
 
-    def roots(self) -> set[int]:
-        """Return every root that a question names."""
+    def roots(self) -> list[int]:
+        """Return every root that a question names, sorted."""
         named = np.concatenate([self._table["root"], self._table["partner"]])
         named.sort()
         keep = np.ones(named.size, np.bool_)
         keep[1:] = named[1:] != named[:-1]
-        return set(named[keep & (named != 0)].tolist())
+        roots: list[int] = named[keep & (named != 0)].tolist()
+        return roots
 
     def naming(self, roots: Iterable[int]) -> list[str]:
         """Return the sites whose question names one of these roots."""
-        wanted = np.fromiter(roots, np.uint64)
-        named = np.isin(self._table["root"], wanted) | np.isin(self._table["partner"], wanted)
+        wanted = np.sort(np.fromiter(roots, np.uint64))
+        named = _among(self._table["root"], wanted) | _among(self._table["partner"], wanted)
         return self._ids(np.flatnonzero(named).astype(np.int32))
 
     def matching(self, site_id: str, text: str) -> QueueRow | None:
@@ -470,3 +471,12 @@ class Queue:
 
 def _bits(values: NDArray[Any]) -> NDArray[Any]:
     return values.view(np.uint32) if values.dtype == np.float32 else values
+
+
+def _among(values: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell which values are among few sorted ones; `isin` would sort the many."""
+    if not wanted.size:
+        return np.zeros(values.size, np.bool_)
+    place = np.minimum(wanted.searchsorted(values), wanted.size - 1)
+    found: NDArray[np.bool_] = wanted[place] == values
+    return found

@@ -45,6 +45,7 @@ class RowOrder:
         self._sorted = np.empty(0, np.uint64)
         self._keys = Columns({"key": np.uint64, "listed": np.uint64, "wanted": np.uint64})
         self._waiting: list[Rows] = []
+        self._anew = False
 
     def __len__(self) -> int:
         self._settle()
@@ -61,10 +62,15 @@ class RowOrder:
         self._keys["wanted"][rows] = np.where(listed, keys, _NONE)
         self._waiting.append(rows)
 
+    def put_all(self, keys: NDArray[np.uint64], listed: NDArray[np.bool_]) -> None:
+        """Give every row that there is another key."""
+        self._keys["key"][:] = keys
+        self.list_only(listed)
+
     def list_only(self, listed: NDArray[np.bool_]) -> None:
         """List these of all rows, by the keys that they have."""
         self._keys["wanted"][:] = np.where(listed, self._keys["key"], _NONE)
-        self._waiting = [np.arange(len(self._keys), dtype=np.int32)]
+        self._waiting, self._anew = [], True
 
     def at(self, place: int) -> int:
         """Return the row at a place."""
@@ -90,15 +96,17 @@ class RowOrder:
         return None if key == _NONE else int(self._sorted.searchsorted(key))
 
     def _settle(self) -> None:
-        if not self._waiting:
+        if not self._waiting and not self._anew:
             return
-        rows = np.concatenate(self._waiting) if len(self._waiting) > 1 else self._waiting[0]
-        self._waiting = []
+        waiting, self._waiting = self._waiting, []
         listed, wanted = self._keys["listed"], self._keys["wanted"]
-        if rows.size * _SORTED_ANEW > self._sorted.size:
-            listed[rows] = wanted[rows]
+        changed = sum(rows.size for rows in waiting)
+        if self._anew or changed * _SORTED_ANEW > self._sorted.size:
+            self._anew = False
+            listed[:] = wanted
             self._sorted = np.sort(listed[listed != _NONE])
             return
+        rows = np.concatenate(waiting) if len(waiting) > 1 else waiting[0]
         rows = np.unique(rows)
         before, after = listed[rows], wanted[rows]
         listed[rows] = after

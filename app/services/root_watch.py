@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
+import numpy as np
+
 from app.services.queue import Queue
 from app.services.site_pairs import SitePairs
 from app.services.worker.messages import (
@@ -52,7 +54,7 @@ class RootWatch:
         """Ask which of all roots have been replaced since the sites were found."""
         roots = self._queue.roots()
         if roots:
-            self._send(CheckRoots(tuple(sorted(roots))))
+            self._send(CheckRoots(tuple(roots)))
 
     def replaced(self, roots: Collection[int]) -> None:
         """Look up the sites that still name roots which an edit used up."""
@@ -81,8 +83,9 @@ class RootWatch:
             self.replaced(reply.roots)
             return
         self._pairs.take(reply.roots)
-        for site_id in self._pairs.known(reply.site_ids):
-            self.show(site_id)
+        known = self._pairs.known(reply.site_ids)
+        numbers = np.unique(np.array([int(site_id, 16) for site_id in known], np.uint64))
+        self._queue.set_pairs(numbers, *self._pairs.pairs(self._pairs.rows(numbers)))
 
     def show(self, site_id: str) -> None:
         """Let the queue know which pair a site asks about."""

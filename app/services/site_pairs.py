@@ -44,8 +44,9 @@ class SitePairs:
         self._index = RowIndex()
         self._sites = Columns(_SITES)
         self._partners = Columns(_PARTNERS)
-        self._now: dict[int, int] = {}
-        self._sorted: tuple[Roots, Roots] | None = None
+        # The present roots of supervoxels, where they are known to be others.
+        self._now = RowIndex()
+        self._roots = Columns({"root": np.uint64})
 
     def adopt(self, filled: SitePairs) -> None:
         """Take over the sites of others that are not used any more, present roots excepted."""
@@ -117,8 +118,12 @@ class SitePairs:
 
     def take(self, roots: Mapping[int, int]) -> None:
         """Note the present roots of supervoxels."""
-        self._now.update(roots)
-        self._sorted = None
+        supervoxels = np.fromiter(roots.keys(), np.uint64, len(roots))
+        present = np.fromiter(roots.values(), np.uint64, len(roots))
+        rows = self._now.rows(supervoxels)
+        new = rows == ABSENT
+        self._roots["root"][rows[~new]] = present[~new]
+        self._now.add(supervoxels[new], self._roots.extend(int(new.sum()), {"root": present[new]}))
 
     def known(self, site_ids: Iterable[str]) -> list[str]:
         """Return those of the sites that were added."""
@@ -126,11 +131,10 @@ class SitePairs:
 
     def _present(self, supervoxels: Roots, roots: Roots) -> Roots:
         """Return the roots of supervoxels as they are now, where that is known."""
-        if not self._now:
+        if not len(self._now):
             return roots
-        if self._sorted is None:
-            known = np.array(sorted(self._now.items()), np.uint64)
-            self._sorted = known[:, 0], known[:, 1]
-        known, now = self._sorted
-        place = np.minimum(known.searchsorted(supervoxels), known.size - 1)
-        return np.where(known[place] == supervoxels, now[place], roots)
+        rows = self._now.rows(supervoxels)
+        known = rows != ABSENT
+        present = roots.copy()
+        present[known] = self._roots["root"][rows[known]]
+        return present

@@ -28,7 +28,7 @@ from proofreading.ledger.events import RiskAccepted, SamplingChosen
 from proofreading.ledger.store import Ledger
 from proofreading.row_index import ABSENT, RowIndex
 from proofreading.running import Running
-from proofreading.sampling import SAMPLING, Purpose, are_drawn
+from proofreading.sampling import SAMPLING, Purpose, are_drawn, is_drawn
 from proofreading.session_lock import person
 from proofreading.site_columns import KINDS
 from proofreading.sites import SiteKind
@@ -205,7 +205,12 @@ class Triage:
 
     def is_audited(self, site_id: str) -> bool:
         """Tell whether the audit has drawn a site of the automatic lane."""
-        return bool(self.are_audited(np.array([int(site_id, 16)], np.uint64))[0])
+        row = self._index.row(int(site_id, 16))
+        if row == ABSENT:
+            seed, share = self._drawn_by
+            return is_drawn(Purpose.AUDIT, seed, site_id, share)
+        place = self._places["place"][row : row + 1]
+        return bool(self._tally.are_audited(place, self.error_rate)[0])
 
     def are_audited(self, numbers: NDArray[np.uint64]) -> NDArray[np.bool_]:
         """Tell of sites, by their numbers, whether the audit has drawn them.

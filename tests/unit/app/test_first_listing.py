@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from app.services.site_pairs import SitePairs
 from proofreading.decisions import Answer
 from proofreading.ledger.events import DecisionMade
 from proofreading.session import Session
+from proofreading.sites import Site
+from proofreading.triage import Lane
 from tests.unit.app.test_veils import Page
 from tests.unit.ledger.build import a_failure, a_site, a_verdict
 from tests.unit.proofreading.decided import blind
@@ -24,11 +27,17 @@ from tests.unit.proofreading.decided import blind
 SITES = 40
 
 
+def _site(number: int) -> Site:
+    """Return a site with a question of its own."""
+    site = a_site(number)
+    return replace(site, partners=(replace(site.partners[0], root=10**6 + number),))
+
+
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     monkeypatch.setattr(catalogue_follower, "MANY", SITES)
     made = Session.open(tmp_path / "a.proofdesk", datastack_name="d", datastack_address="/d")
-    made.catalogue.add_sites([a_site(n) for n in range(1, SITES + 1)])
+    made.catalogue.add_sites([_site(n) for n in range(1, SITES + 1)])
     made.catalogue.add_verdicts([a_verdict(n, n / 100) for n in range(1, SITES - 5)])
     made.catalogue.add_verdicts([a_failure(SITES)])
     made.ledger.append(DecisionMade(blind(a_site(3).id, 0.03, Answer.ACCEPT)))
@@ -67,10 +76,11 @@ def test_a_thread_reads_what_pages_would(session: Session) -> None:
             assert ahead.queue.total == len(expected) == SITES
             assert sorted(ahead.page.chances()) == sorted(pages.page.chances())
             assert ahead.pairs.pair(a_site(7).id) == pages.pairs.pair(a_site(7).id)
-            session.catalogue.add_sites([a_site(SITES + 1)])
+            session.catalogue.add_sites([_site(SITES + 1)])
             session.catalogue.add_verdicts([a_verdict(1, 0.99, at=1)])
             assert ahead.rows() == pages.rows()
             assert ahead.queue.total == SITES + 1
+            assert ahead.queue.in_lane(Lane.FULL) == pages.queue.in_lane(Lane.FULL)
 
 
 def test_what_was_chosen_meanwhile_holds(session: Session) -> None:
