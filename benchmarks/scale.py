@@ -65,6 +65,7 @@ def window_rows(opened: Opened, sites: int) -> Iterator[Measured]:
         driver.workbench.cancel("judge")
         yield _opening(driver, sites, load)
         yield _counting(driver)
+        _leave_roots(driver)
         yield from _memory()
         yield from _recolouring(driver)
         yield from _adding(driver, opened, sites)
@@ -115,6 +116,14 @@ def _counting(driver: Driver) -> Measured:
     driver.until(lambda: bench.quality.lanes().counts.unjudged <= without, "the lanes", PATIENCE_S)
     seconds = time.monotonic() - driver.started
     return Measured("lanes of all sites counted", seconds, "s", note="in the background")
+
+
+def _leave_roots(driver: Driver) -> None:
+    """Stop looking up the present roots of sites: nobody has the segments that these name."""
+    for _ in range(3):
+        # Replies that are under way already are answered with further questions.
+        driver.workbench.cancel("roots")
+        driver.rest(1.0)
 
 
 def _recolouring(driver: Driver) -> Iterator[Measured]:

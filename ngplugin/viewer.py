@@ -8,7 +8,7 @@ in the store until the page asks for it; the client is never reset.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from threading import Lock, Thread
 from typing import Any
 
