@@ -134,13 +134,14 @@ class Shop:
         graph = self._datastack.graph
         if graph is None:
             return  # Nothing ever changes in a flat segmentation.
-        replies: Iterator[Reply]
+        replies: Iterator[Reply | None]
         if isinstance(command, CheckRoots):
             replies = replaced_roots(graph, command)
         else:
             replies = found_roots(graph, self._session.catalogue, command)
         for reply in replies:
-            self.send(reply)
+            if reply is not None:
+                self.send(reply)
             yield
 
     def look(self, look: Look) -> None:

@@ -16,15 +16,25 @@ __all__ = ["found_roots", "replaced_roots"]
 
 BATCH = 500
 """Sites, or roots, in one request to the graph."""
+TOLD = 20_000
+"""So many roots that were replaced are told at once."""
 
 
-def replaced_roots(graph: Graph, command: CheckRoots) -> Iterator[RootsReplaced]:
-    """Yield the roots that are no longer current, batch by batch."""
-    remaining = iter(command.roots)
-    while batch := list(islice(remaining, BATCH)):
-        roots = np.array(batch, np.uint64)
-        stale = roots[~graph.is_latest(roots)]
-        yield RootsReplaced(tuple(int(root) for root in stale))
+def replaced_roots(graph: Graph, command: CheckRoots) -> Iterator[RootsReplaced | None]:
+    """Yield the roots that are no longer current, many at once; None after other batches.
+
+    Whoever hears of them looks through all sites.
+    """
+    stale: list[int] = []
+    for first in range(0, len(command.roots), BATCH):
+        roots = np.array(command.roots[first : first + BATCH], np.uint64)
+        stale += roots[~graph.is_latest(roots)].tolist()
+        is_last = first + BATCH >= len(command.roots)
+        if stale and (is_last or len(stale) >= TOLD):
+            yield RootsReplaced(tuple(stale))
+            stale = []
+        else:
+            yield None
 
 
 def found_roots(graph: Graph, catalogue: Catalogue, command: FindRoots) -> Iterator[RootsFound]:

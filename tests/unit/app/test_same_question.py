@@ -186,7 +186,7 @@ def test_the_worker_tells_stale_roots_and_finds_new_ones(desk: Desk) -> None:
     desk.watch.check_all()
     (asked,) = desk.sent
     assert asked == CheckRoots((1, 2, 3))
-    assert [reply.roots for reply in replaced_roots(graph, asked)] == [(2,)]
+    assert [reply.roots for reply in replaced_roots(graph, asked) if reply] == [(2,)]
     site = desk.sites[0]
     (found,) = found_roots(graph, desk.session.catalogue, FindRoots((site.id, "f" * 16)))
     assert found.site_ids == (site.id,)
