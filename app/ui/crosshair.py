@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PyQt6.QtCore import QLineF, QPointF, QRectF, Qt
+from PyQt6.QtCore import QLineF, QPointF, QRectF
 from PyQt6.QtGui import QColor, QPainter, QPen
 
 from app.ui.ports import PictureLike
@@ -15,8 +15,10 @@ __all__ = ["Mark", "paint_mark", "place_in", "point_at"]
 
 _IN_PLANE_PX = 1.5
 """How far a point may lie before or behind a picture and be in it."""
-_GAP, _ARM = 5, 11
-_LIGHT, _DARK, _FAINT = 255, 200, 110
+_GAP, _ARM = 6, 14
+_YELLOW, _EDGE = "#ffd60a", "#000000"
+"""Neither A nor B, nor an error, nor what a judge looked at, and seen on white and on tissue."""
+_FAINT = 170
 
 
 @dataclass(frozen=True)
@@ -62,24 +64,21 @@ def point_at(picture: PictureLike, right: float, down: float) -> PointNm | None:
 
 
 def paint_mark(painter: QPainter, square: QRectF, mark: Mark) -> None:
-    """Paint a cross-hair that leaves its middle free; a broken one where it is not in the plane."""
+    """Paint a cross-hair that leaves its middle free; a faint one where it is not in the plane."""
     half = square.width() / 2
     at = square.center() + QPointF(mark.right * half, mark.down * half)
     lines = [
         QLineF(at.x() + _GAP * x, at.y() + _GAP * y, at.x() + _ARM * x, at.y() + _ARM * y)
         for x, y in ((-1, 0), (1, 0), (0, -1), (0, 1))
     ]
-    style = Qt.PenStyle.SolidLine if mark.in_plane else Qt.PenStyle.DotLine
-    strength = 255 if mark.in_plane else _FAINT
+    line, strength = (2, 255) if mark.in_plane else (1, _FAINT)
     painter.setClipRect(square)
-    for color, width in ((QColor(0, 0, 0, strength * _DARK // 255), 3), (_white(strength), 1)):
-        painter.setPen(QPen(color, width, style))
+    for name, width in ((_EDGE, line + 2), (_YELLOW, line)):
+        color = QColor(name)
+        color.setAlpha(strength)
+        painter.setPen(QPen(color, width))
         painter.drawLines(*lines)
     painter.setClipping(False)
-
-
-def _white(strength: int) -> QColor:
-    return QColor(_LIGHT, _LIGHT, _LIGHT, strength)
 
 
 def _half_nm(picture: PictureLike) -> float | None:

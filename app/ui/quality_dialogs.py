@@ -55,6 +55,14 @@ class RiskDialog(_Beside):
     def look(self) -> None:
         """Show the lanes of now."""
         self.dial.show_rate(self._quality.lanes().counts.error_rate)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Grow until every line is whole: a window does not follow labels that wrap."""
+        self.column.activate()
+        needed = self.column.totalHeightForWidth(self.width())
+        if needed > self.height():
+            self.resize(self.width(), needed)
 
 
 class DashboardDialog(_Beside):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PyQt6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from app.services.quality import Quality
@@ -39,6 +40,20 @@ def test_the_dial_opens_at_the_session_s_error_and_sets_it(
     qtbot.waitUntil(lambda: measured.lanes() == measured.lanes(chosen))
     dialog.look()
     assert dialog.dial.error_rate == chosen
+    dialog.close()
+
+
+def test_every_line_of_the_dial_is_whole(
+    window: MainWindow, measured: Quality, qtbot: QtBot
+) -> None:
+    window.commands.guard(window.open_risk_dial)
+    dialog = window.findChild(RiskDialog)
+    assert dialog is not None
+    qtbot.waitExposed(dialog)
+    lines = [each for each in dialog.findChildren(QLabel) if each.isVisible() and each.wordWrap()]
+    assert len(lines) > 3
+    for line in lines:
+        assert line.height() >= line.heightForWidth(line.width()), line.text()
     dialog.close()
 
 
