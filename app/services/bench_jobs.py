@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BenchJobs"]
 
-QUIET = ("roots", "learn")
+QUIET = ("roots", "learn", "verdict")
 """Jobs that are done before anybody could read of them; only their failure is told."""
 
 

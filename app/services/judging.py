@@ -111,21 +111,16 @@ class SiteDesk:
         Its judges; an empty one still makes pictures.
     specs : Specs or None
         The pictures to make, if not those that fit the datastack.
-
-    Attributes
-    ----------
-    panel : Panel
-        The judges.
     """
 
     def __init__(
         self, datastack: Datastack, panel: Panel | None = None, specs: Specs | None = None
     ) -> None:
         self._datastack = datastack
-        self.panel = panel or Panel(())
+        self._panel = panel or Panel(())
         render, em, person_em = specs or specs_for(datastack)
         # A judge refuses pictures of another kind, so its own spec is the one to make.
-        em = self.panel.em_spec or em
+        em = self._panel.em_spec or em
         self.maker = PictureMaker(datastack, render=render, em=em, person_em=person_em)
 
     def roots(self, site: Site, partner: Partner | None) -> tuple[int, int | None]:
@@ -151,7 +146,7 @@ class SiteDesk:
 
     def judge(self, sites: Sequence[Site]) -> list[Verdict | FailedVerdict]:
         """Return what the judges say, or why they do not, about every site."""
-        return self.panel.judge(self._datastack, sites)
+        return self._panel.judge(self._datastack, sites)
 
 
 def judge_session(

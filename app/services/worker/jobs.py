@@ -145,20 +145,29 @@ class Shop:
             yield
 
     def look(self, look: Look) -> None:
-        """Judge one site if that is still to be done, then make its pictures."""
+        """Make the pictures of a site."""
         site = self._session.catalogue.site(look.site_id)
         if site is None:
             self._answer(look, None, "That site is not in this session.")
             return
         try:
-            self._judge_now(site)
             self._make_pictures(look, site)
         except ProofdeskError as error:
             self._answer(look, None, f"{error.message} {error.hint}".strip())
 
-    def _judge_now(self, site: Site) -> None:
-        desk = self._drawing()
-        waiting = desk.panel.without_verdict(self._session.catalogue, site)
+    def judge(self, site_id: str) -> None:
+        """Judge one site if that is still to be done.
+
+        Raises
+        ------
+        ProofdeskError
+            If the catalogue cannot be read or written.
+        """
+        site = self._session.catalogue.site(site_id)
+        if site is None:
+            return
+        self._drawing()
+        waiting = self._judges().without_verdict(self._session.catalogue, site)
         if waiting.judges:
             waiting.recall(self._session.catalogue, site)
             results = waiting.judge(self._datastack, [site])

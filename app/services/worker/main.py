@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Iterator
 from itertools import chain
 from multiprocessing.connection import Connection
@@ -42,7 +43,10 @@ if TYPE_CHECKING:
     from app.services.worker.jobs import Shop
     from app.services.worker.process import Work
 
-__all__ = ["worker_main"]
+__all__ = ["Loop", "worker_main"]
+
+UNJUDGED = 8
+"""Sites that were drawn ahead and wait for their verdicts; older ones are judged when come to."""
 
 
 def worker_main(connection: Connection, work: Work, niceness: int) -> None:
@@ -65,7 +69,7 @@ def worker_main(connection: Connection, work: Work, niceness: int) -> None:
         send(JobFailed("worker", error.message, error.hint))
         return
     try:
-        _Loop(commands, shop).run()
+        Loop(commands, shop).run()
     finally:
         shop.close()
 
@@ -80,21 +84,28 @@ def _read(connection: Connection, commands: queue.SimpleQueue[Command]) -> None:
             os._exit(0)
 
 
-class _Loop:
+class Loop:
+    """Does what is asked, the urgent first: pictures before verdicts, and both before jobs."""
+
     def __init__(self, commands: queue.SimpleQueue[Command], shop: Shop) -> None:
         self._commands = commands
         self._shop = shop
         self._looks = Looks()
+        self._unjudged: deque[str] = deque(maxlen=UNJUDGED)
         self._jobs: dict[str, Iterator[None]] = {}
         self._stopping = False
 
     def run(self) -> None:
+        """Go on until told to stop."""
         while not self._stopping:
-            self._take(block=not (self._looks or self._jobs or self._shop.language.due))
+            waits = self._looks or self._unjudged or self._jobs
+            self._take(block=not (waits or self._shop.language.due))
             if self._stopping:
                 return
             if self._looks:
-                self._shop.look(self._looks.pop())
+                self._look()
+            elif self._unjudged:
+                self._judge(self._unjudged.popleft())
             else:
                 self._advance()
             # The question about the site on the screen goes out before the next ones are drawn.
@@ -145,6 +156,21 @@ class _Loop:
             case Cancel():
                 if self._jobs.pop(command.job, None) is not None:
                     self._shop.send(JobDone(command.job, "cancelled"))
+
+    def _look(self) -> None:
+        """Draw a site; judge it at once only if it is on the screen, for others wait to be seen."""
+        urgent, look = self._looks.urgent, self._looks.pop()
+        self._shop.look(look)
+        if urgent:
+            self._judge(look.site_id)
+        elif look.site_id not in self._unjudged:
+            self._unjudged.append(look.site_id)
+
+    def _judge(self, site_id: str) -> None:
+        try:
+            self._shop.judge(site_id)
+        except ProofdeskError as error:
+            self._shop.send(JobFailed("verdict", error.message, error.hint))
 
     def _advance(self) -> None:
         # A person waits for an explanation; other jobs go on after it.

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import queue
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from app.services.worker.jobs import Shop
 from app.services.worker.looks import Looks
-from app.services.worker.messages import Look, LookAhead
+from app.services.worker.main import Loop
+from app.services.worker.messages import Command, JobFailed, Look, LookAhead, Reply, Stop
+from connectome.errors import StorageError
 
 A, B, C, D = (Look(name, 0, number) for number, name in enumerate("abcd"))
 
@@ -37,3 +46,29 @@ def test_one_request_is_answered_once() -> None:
     assert looks.pop() == B
     looks.show(Look("a", 0, 9))
     assert looks.pop().generation == 9
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_pictures_come_before_the_verdicts_of_sites_that_are_not_seen_yet(full: bool) -> None:
+    done, replies = list[str](), list[Reply]()
+    commands: queue.SimpleQueue[Command] = queue.SimpleQueue()
+
+    def judge(site_id: str) -> None:
+        done.append(f"judge {site_id}")
+        if site_id == "c":
+            commands.put(Stop())
+        if full:
+            raise StorageError("The disk is full.", "Make room.")
+
+    shop = SimpleNamespace(
+        look=lambda look: done.append(f"draw {look.site_id}"),
+        judge=judge,
+        send=replies.append,
+        language=SimpleNamespace(due=False, step=lambda: None, prefer=lambda _site: None),
+    )
+    for command in (LookAhead((B, C)), A):
+        commands.put(command)
+    Loop(commands, cast(Shop, shop)).run()
+    assert done == ["draw a", "judge a", "draw b", "draw c", "judge b", "judge c"]
+    told = [JobFailed("verdict", "The disk is full.", "Make room.")] * 3
+    assert replies == (told if full else [])
