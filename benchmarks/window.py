@@ -65,6 +65,7 @@ def _decisions(driver: Driver, pauses: Pauses) -> Iterator[Measured]:
     yield from _quantiles(
         "key to next site shown", shown, "< 300", "slice, meshes, pictures, verdict"
     )
+    yield from _by_verdict(waits)
     for stage, told in _STAGES.items():
         yield from _quantiles(f"  of it until {told}", [w.stages[stage] for w in waits])
     yield from _quantiles(
@@ -75,6 +76,14 @@ def _decisions(driver: Driver, pauses: Pauses) -> Iterator[Measured]:
     yield Measured("key to ledger, p50", _ms(commits, 0.5), "ms", n=len(commits))
     yield Measured("key to ledger, p99", late, "ms", "< 20", late < 20, len(commits))
     yield from _pauses("while answering", pauses)
+
+
+def _by_verdict(waits: Sequence[Wait]) -> Iterator[Measured]:
+    """Tell the waits for sites that were judged before apart from those that had to be judged."""
+    for told, judged in (("had its verdict", True), ("had to be judged", False)):
+        shown = [wait.shown for wait in waits if wait.judged is judged]
+        if shown:
+            yield from _quantiles(f"  where it {told}", shown)
 
 
 def _streaming(driver: Driver, pauses: Pauses) -> Iterator[Measured]:

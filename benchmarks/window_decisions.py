@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,11 +41,15 @@ site with its segments, has loaded what belongs to it, and has drawn it."""
 
 @dataclass(frozen=True)
 class Wait:
-    """Seconds from the key to: the ledger, the key's end, and each of `STAGES`."""
+    """Seconds from the key to: the ledger, the key's end, and each of `STAGES`.
+
+    `judged` tells whether the next site had its verdict when the key was pressed.
+    """
 
     ledger: float
     handled: float
     stages: dict[str, float]
+    judged: bool
 
     @property
     def docks(self) -> float:
@@ -74,13 +79,17 @@ def answer(driver: Driver) -> Wait:
     """
     current = driver.workbench.snapshot().current
     assert current is not None
+    pressed_at = datetime.now(UTC)
     with _committing(driver) as committed:
         began = time.perf_counter()
         driver.tap(_key(current))
         handled = time.perf_counter()
     at = until_shown(driver, other_than=current.site.id)
     stages = {stage: at[stage] - began for stage in STAGES}
-    return Wait(committed[0] - began, handled - began, stages)
+    now = driver.workbench.snapshot().current
+    # What is shown without a verdict has none that was waited for: it is hidden.
+    judged = now is None or now.verdict is None or now.verdict.made_at < pressed_at
+    return Wait(committed[0] - began, handled - began, stages, judged)
 
 
 def until_shown(driver: Driver, *, other_than: str = "") -> dict[str, float]:
