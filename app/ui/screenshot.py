@@ -48,5 +48,8 @@ class Screenshot(QObject):
 
     def _complete(self) -> bool:
         current = self._window.workbench.snapshot().current
-        pictures = current is None or current.pictures_phase in _DONE
-        return self._window.web.is_ready and pictures
+        # Pictures come before the verdict.
+        shown = current is None or (
+            current.pictures_phase in _DONE and current.verdict_phase is not Phase.LOADING
+        )
+        return self._window.web.is_ready and shown
