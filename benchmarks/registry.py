@@ -21,7 +21,7 @@ def run_benchmark(name: str, datastack: Path | None = None) -> Report:
     Parameters
     ----------
     datastack : Path or None
-        What ``scan`` scans instead of the bundled demo.
+        What ``scan`` scans, and ``pipeline`` judges, instead of the bundled demo.
 
     Raises
     ------
@@ -30,6 +30,7 @@ def run_benchmark(name: str, datastack: Path | None = None) -> Report:
     """
     known = {**BENCHMARKS, **ON_REQUEST}
     known["scan"] = partial(_scan, datastack)
+    known["pipeline"] = partial(_pipeline, datastack)
     if name not in known:
         names = ", ".join([*known, "faults"])
         raise InputError(f"There is no benchmark {name!r}.", f"Choose one of: {names}.")
@@ -78,6 +79,12 @@ def _offline() -> Iterator[Measured]:
     return chain(ingest_rows(), graph_rows(), cut_rows())
 
 
+def _pipeline(datastack: Path | None) -> Iterator[Measured]:
+    from benchmarks.pipeline import pipeline_of
+
+    return pipeline_of(datastack)
+
+
 def _render() -> Iterator[Measured]:
     from benchmarks.render import render_rows
 
@@ -94,6 +101,12 @@ def _scan(datastack: Path | None) -> Iterator[Measured]:
     from benchmarks.scan import scan_rows
 
     return scan_rows(datastack)
+
+
+def _skeletons() -> Iterator[Measured]:
+    from benchmarks.skeletons import skeleton_rows
+
+    return skeleton_rows()
 
 
 def _window() -> Iterator[Measured]:
@@ -115,6 +128,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Measured]]] = {
 ON_REQUEST: dict[str, Callable[[], Iterator[Measured]]] = {
     "day": _day,
     "scale": _scale,
+    "skeletons": _skeletons,
     "vlm": _language,
 }
-"""Those that are run only by name; ``scan`` is another one."""
+"""Those that are run only by name; ``scan`` and ``pipeline`` are others."""

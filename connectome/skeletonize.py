@@ -1,25 +1,29 @@
-"""Skeletons of a segmentation by TEASAR (Sato et al. 2000), as kimimaro implements it.
-
-Objects are traced one by one, largest first, so that whoever listens has the first
-skeletons within seconds. https://github.com/seung-lab/kimimaro
-"""
+"""Skeletons of a segmentation, traced from its voxels (`connectome.tracing`)."""
 
 from __future__ import annotations
 
 import math
+import os
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from connectome.datastack import Segmentation, Skeleton
 from connectome.errors import MissingPackageError
-from connectome.space import PointNm
+from connectome.space import PointNm, Scale
+from connectome.tracing import TracedVolume, Tracing
 
-__all__ = ["KimimaroSkeletons", "SkeletonSettings", "skeletonize"]
+__all__ = ["SkeletonSettings", "VoxelSkeletons", "skeletonize"]
+
+_AHEAD = 256
+"""Objects handed out before they are asked for: the largest come first, and take longest."""
 
 
 @dataclass(frozen=True)
@@ -29,31 +33,39 @@ class SkeletonSettings:
     Parameters
     ----------
     scale, const_nm : float
-        A path clears the voxels within ``scale * radius + const_nm`` around it; twigs
+        A path clears what lies within ``scale * radius + const_nm`` around it; twigs
         shorter than that make no branch.
     dust_nm3 : float
         Connected pieces of less volume are passed over.
-    fix_branching : bool
-        Put branch points closer to where paths part, at about twice the time.
     max_voxels : int
         The finest resolution level with at most this many voxels is traced.
+    threads : int
+        How many trace; 0 for as many as `OMP_NUM_THREADS` allows (1 in a worker of Dask), or as
+        there are processors.
     """
 
     scale: float = 1.5
     const_nm: float = 300.0
     dust_nm3: float = 1e6
-    fix_branching: bool = False
     max_voxels: int = 64_000_000
+    threads: int = 0
 
 
-class KimimaroSkeletons:
-    """The skeletons of any segmentation that fits into memory at one of its scales."""
+class VoxelSkeletons:
+    """The skeletons of any segmentation that fits into memory at one of its scales.
+
+    A root never changes, so that the prepared volume serves until somebody asks for a root
+    that it does not hold.
+    """
 
     def __init__(
         self, segmentation: Segmentation, *, settings: SkeletonSettings | None = None
     ) -> None:
         self._segmentation = segmentation
         self._settings = settings or SkeletonSettings()
+        self._lock = threading.Lock()
+        self._prepared: TracedVolume | None = None
+        self._known: set[int] = set()
 
     def skeletons(self, roots: Iterable[int] | None = None) -> Iterator[Skeleton]:
         """Yield the skeletons of these roots (of all if None), largest first, as they are made.
@@ -63,14 +75,26 @@ class KimimaroSkeletons:
         Raises
         ------
         MissingPackageError
-            If kimimaro is not installed.
+            If the packages that trace are not installed.
         """
-        level = self._level()
-        scale = self._segmentation.scales[level]
-        cutout = self._segmentation.read_roots(scale.bounds_nm, level)
-        yield from skeletonize(
-            cutout.data, scale.voxel_nm, cutout.origin_nm, roots=roots, settings=self._settings
-        )
+        wanted = None if roots is None else {int(root) for root in roots}
+        if wanted is not None and not wanted:
+            return
+        scale = self._segmentation.scales[self._level()]
+        with self._lock:
+            volume = self._volume(wanted)
+        yield from _skeletons(volume, scale.voxel_nm, _corner(scale), wanted, self._settings)
+
+    def _volume(self, wanted: set[int] | None) -> TracedVolume:
+        if self._prepared is None or wanted is None or not wanted <= self._known:
+            self._prepared = None
+            level = self._level()
+            scale = self._segmentation.scales[level]
+            labels = self._segmentation.read_roots(scale.bounds_nm, level).data
+            self._prepared = _prepared(labels, scale.voxel_nm, self._settings)
+            # Roots that are too thin for this level are not looked for again.
+            self._known |= set(self._prepared.labels.tolist()) | (wanted or set())
+        return self._prepared
 
     def _level(self) -> int:
         scales = self._segmentation.scales
@@ -109,107 +133,76 @@ def skeletonize(
     Raises
     ------
     MissingPackageError
-        If kimimaro is not installed.
+        If the packages that trace are not installed.
     """
     settings = settings or SkeletonSettings()
-    dust = max(1, round(settings.dust_nm3 / math.prod(voxel_nm)))
-    for root, mask, corner in _objects(labels, roots, dust):
-        yield from _trace(root, mask, voxel_nm, _shifted(origin_nm, corner, voxel_nm), settings)
-
-
-def _objects(
-    labels: NDArray[np.unsignedinteger[Any]], roots: Iterable[int] | None, dust: int
-) -> Iterator[tuple[int, NDArray[np.uint8], tuple[int, int, int]]]:
-    """Yield each object's id, its mask and the mask's first voxel (x, y, z), largest first."""
-    fastremap = _packages()[1]
-    # 64-bit ids become small numbers first: everything below indexes by them.
-    small, names = fastremap.renumber(labels, preserve_zero=True, in_place=False)
-    ids = {int(number): int(root) for root, number in names.items() if number}
-    sizes = np.bincount(small.ravel(), minlength=len(ids) + 1)
-    boxes = ndimage.find_objects(small, max_label=len(ids))
     wanted = None if roots is None else {int(root) for root in roots}
-    order = sorted(ids, key=lambda number: (-int(sizes[number]), ids[number]))
-    for number in order:
-        box = boxes[number - 1]
-        if (
-            box is None
-            or sizes[number] < dust
-            or (wanted is not None and ids[number] not in wanted)
-        ):
-            continue
-        mask, corner = _padded(small[box] == number, box, small.shape)
-        yield ids[number], mask, corner
+    volume = _prepared(labels, voxel_nm, settings)
+    yield from _skeletons(volume, voxel_nm, origin_nm, wanted, settings)
 
 
-def _padded(
-    mask: NDArray[np.bool_], box: tuple[slice, ...], shape: tuple[int, ...]
-) -> tuple[NDArray[np.uint8], tuple[int, int, int]]:
-    """Pad a cropped mask by a voxel wherever the crop does not end at the volume's face.
-
-    Kimimaro puts a tip in the middle of every patch on the faces of what it is given;
-    only the volume's own faces deserve that.
-    """
-    before = [int(part.start > 0) for part in box]
-    after = [int(part.stop < size) for part, size in zip(box, shape, strict=True)]
-    padded = np.pad(mask, list(zip(before, after, strict=True)))
-    z, y, x = (part.start - pad for part, pad in zip(box, before, strict=True))
-    return padded.view(np.uint8), (x, y, z)
-
-
-def _trace(
-    root: int,
-    mask: NDArray[np.uint8],
+def _prepared(
+    labels: NDArray[np.unsignedinteger[Any]],
     voxel_nm: tuple[float, float, float],
-    corner_nm: PointNm,
     settings: SkeletonSettings,
-) -> Iterator[Skeleton]:
-    """Yield the skeleton of one mask, or nothing."""
-    kimimaro = _packages()[0]
-    found = kimimaro.skeletonize(
-        mask.T,  # x first, in Fortran order without a copy
-        teasar_params={
-            "scale": settings.scale,
-            "const": settings.const_nm,
-            "pdrf_scale": 100_000,
-            "pdrf_exponent": 4,
-            "soma_detection_threshold": 750,
-            "soma_acceptance_threshold": 3500,
-            "soma_invalidation_scale": 2,
-            "soma_invalidation_const": 300,
-        },
-        anisotropy=voxel_nm,
-        dust_threshold=max(1, round(settings.dust_nm3 / math.prod(voxel_nm))),
-        fix_branching=settings.fix_branching,
-        fix_borders=True,
-        progress=False,
-        parallel=1,
-    )
-    for skeleton in found.values():
-        # Kimimaro's positions are index * voxel size, the voxel's lower corner.
-        center = np.asarray(corner_nm) + np.asarray(voxel_nm) / 2
-        yield Skeleton(
-            root,
-            (skeleton.vertices + center).astype(np.float32),
-            skeleton.edges.astype(np.uint32).reshape(-1, 2),
-            skeleton.radii.astype(np.float32),
-        )
-
-
-def _shifted(
-    origin_nm: PointNm, voxel: tuple[int, int, int], voxel_nm: tuple[float, float, float]
-) -> PointNm:
-    x, y, z = (o + i * v for o, i, v in zip(origin_nm, voxel, voxel_nm, strict=True))
-    return (x, y, z)
-
-
-def _packages() -> tuple[Any, Any]:
-    """Return kimimaro and fastremap, imported late because they are heavy and optional."""
+) -> TracedVolume:
     try:
-        import fastremap
-        import kimimaro
+        how = Tracing(settings.scale, settings.const_nm)
+        return TracedVolume(labels, voxel_nm, how, threads=settings.threads or _threads())
     except ImportError as error:
         raise MissingPackageError(
-            "Skeletons need the package kimimaro, which is not installed.",
+            f"Skeletons need the package {error.name}, which is not installed.",
             'Install it with: pip install "proofdesk[offline]"',
         ) from error
-    return kimimaro, fastremap
+
+
+def _skeletons(
+    volume: TracedVolume,
+    voxel_nm: tuple[float, float, float],
+    origin_nm: PointNm,
+    wanted: set[int] | None,
+    settings: SkeletonSettings,
+) -> Iterator[Skeleton]:
+    dust = max(1, round(settings.dust_nm3 / math.prod(voxel_nm)))
+
+    def trace(found: tuple[int, list[int]]) -> Skeleton | None:
+        root, pieces = found
+        large = [piece for piece in pieces if volume.voxels[piece] > dust]
+        paths = [path for piece in large for path in volume.trace(piece)]
+        return _skeleton(root, volume, paths, voxel_nm, origin_nm) if paths else None
+
+    todo = (each for each in volume.objects() if wanted is None or each[0] in wanted)
+    with ThreadPoolExecutor(volume.threads) as pool:
+        going = deque(pool.submit(trace, each) for each in islice(todo, _AHEAD))
+        try:
+            while going:
+                skeleton = going.popleft().result()
+                going.extend(pool.submit(trace, each) for each in islice(todo, 1))
+                if skeleton is not None:
+                    yield skeleton
+        finally:
+            # Whoever stops listening does not wait for the rest.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _threads() -> int:
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(given)) if given.isdecimal() else os.cpu_count() or 1
+
+
+def _skeleton(
+    root: int,
+    volume: TracedVolume,
+    paths: list[NDArray[np.int32]],
+    voxel_nm: tuple[float, float, float],
+    origin_nm: PointNm,
+) -> Skeleton:
+    voxels = np.unique(np.concatenate(paths))
+    steps = [np.stack([path[:-1], path[1:]], axis=1) for path in paths]
+    edges = np.searchsorted(voxels, np.concatenate(steps))
+    places = volume.positions(voxels)[:, ::-1] + np.asarray(origin_nm) + np.asarray(voxel_nm) / 2
+    return Skeleton(root, places.astype(np.float32), edges.astype(np.uint32), volume.radii[voxels])
+
+
+def _corner(scale: Scale) -> PointNm:
+    return scale.bounds_nm.lower

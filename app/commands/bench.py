@@ -22,14 +22,14 @@ def bench(
         typer.Argument(
             metavar="NAME",
             help="adaptive, judge, loop, offline, render, window; only by name: day, faults, "
-            "scale, scan, vlm.",
+            "pipeline, scale, scan, skeletons, vlm.",
         ),
     ] = "all",
     edits: Annotated[int, typer.Option(help="faults: how many edits.", min=1)] = 2000,
     seed: Annotated[int, typer.Option(help="faults: decides worlds, faults and kills.")] = 1,
     workers: Annotated[int, typer.Option(help="faults: worlds at a time.", min=1, max=16)] = 4,
     datastack: Annotated[
-        Path | None, typer.Option(help="scan: an offline datastack instead of the demo.")
+        Path | None, typer.Option(help="scan, pipeline: an offline datastack instead of the demo.")
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -13,6 +13,8 @@ from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from app.services.scan_board import Board
 from app.services.scan_present import PresentRoots
 from app.services.scan_runners import Runner
@@ -28,6 +30,7 @@ from app.services.scan_units import (
     Unit,
 )
 from connectome.contact_blocks import Block, blocks
+from connectome.space import curve_order
 from proofreading.catalogue_schema import PAIR_TASKS, kinds_for
 from proofreading.detection.bottlenecks import CUT_DETECTOR
 from proofreading.detection.contacts import CONTACT_DETECTOR, working_level
@@ -40,12 +43,15 @@ from proofreading.sites import SiteKind
 if TYPE_CHECKING:
     from connectome.datastack import Datastack
     from inference.judges.base import SiteJudge
+    from proofreading.verdicts import Task
 
 __all__ = ["ScanGraph"]
 
 T = TypeVar("T")
 JUDGED_TOGETHER = 64
 """Sites of one task of a model: neighbours share the voxels they read."""
+_NEAR_NM = 250.0
+"""Sites in a cube of this edge keep the order of their files."""
 
 
 class ScanGraph:
@@ -292,20 +298,27 @@ class ScanGraph:
 
     def _questions(self, name: str, judge: SiteJudge) -> Iterator[Unit]:
         done = self._answered(name)
-        task = judge.manifest.task
+        asked = self._asked(judge.manifest.task)
+        self.verdicts += sorted({done[key] for key, _ in asked if key in done})
+        missing = [(key, file) for key, file in asked if key not in done]
+        for chunk in _chunks(missing, JUDGED_TOGETHER):
+            keys = tuple(key for key, _ in chunk)
+            files = tuple(sorted({file for _, file in chunk}))
+            yield JudgeUnit(content_key(name, keys), name, files, keys)
+
+    def _asked(self, task: Task) -> list[tuple[str, str]]:
+        """Return the sites that a task asks about and their files, neighbours together."""
         kinds = {kind.value for kind in kinds_for(task)}
+        found: list[tuple[str, str]] = []
+        points: list[tuple[float, float, float]] = []
         for file in sorted(set(self.sites)):
-            table = self.folder.read("sites", file, ["key", "kind", "partner"])
-            keys = [
-                row["key"]
-                for row in table.to_pylist()
-                if row["kind"] in kinds and (row["partner"] or task not in PAIR_TASKS)
-            ]
-            for chunk in _chunks(keys, JUDGED_TOGETHER):
-                self.verdicts += sorted({done[key] for key in chunk if key in done})
-                missing = tuple(key for key in chunk if key not in done)
-                if missing:
-                    yield JudgeUnit(content_key(name, missing), name, file, missing)
+            table = self.folder.read("sites", file, ["key", "kind", "partner", "x", "y", "z"])
+            for row in table.to_pylist():
+                if row["kind"] in kinds and (row["partner"] or task not in PAIR_TASKS):
+                    found.append((row["key"], file))
+                    points.append((row["x"], row["y"], row["z"]))
+        along = curve_order(np.array(points, np.float64).reshape(-1, 3), _NEAR_NM)
+        return [found[row] for row in along.tolist()]
 
     def _answered(self, judge: str) -> dict[str, str]:
         """Return for every site that a model has judged the file in which it has."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -142,11 +143,11 @@ class KeepUnit:
 
 @dataclass(frozen=True)
 class JudgeUnit:
-    """Ask one model about some sites of a file."""
+    """Ask one model about some sites, which stand in these files."""
 
     name: str
     judge: str
-    source: str
+    sources: tuple[str, ...]
     keys: tuple[str, ...]
     task: str = "judged"
 
@@ -354,7 +355,10 @@ class _Hand:
 
     def _judge(self, unit: JudgeUnit) -> int:
         wanted = set(unit.keys)
-        sites = _with_keys(read_sites(self.folder, "sites", unit.source), wanted)
+        every = chain.from_iterable(
+            read_sites(self.folder, "sites", source) for source in unit.sources
+        )
+        sites = _with_keys(every, wanted)
         results = Panel([self.place.judge(unit.judge)]).judge(
             self.datastack, [site for _, site in sites]
         )

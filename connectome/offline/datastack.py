@@ -118,9 +118,9 @@ class OfflineDatastack:
     @cached_property
     def skeletons(self) -> Skeletons:
         """Skeletons, made from the voxels."""
-        from connectome.skeletonize import KimimaroSkeletons
+        from connectome.skeletonize import VoxelSkeletons
 
-        return KimimaroSkeletons(self._segmentation)
+        return VoxelSkeletons(self._segmentation)
 
     @property
     def graph(self) -> CaveGraph:

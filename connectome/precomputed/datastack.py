@@ -77,9 +77,9 @@ class PrecomputedDatastack:
     @cached_property
     def skeletons(self) -> Skeletons:
         """Skeletons, made from the voxels."""
-        from connectome.skeletonize import KimimaroSkeletons
+        from connectome.skeletonize import VoxelSkeletons
 
-        return KimimaroSkeletons(self._segmentation)
+        return VoxelSkeletons(self._segmentation)
 
     def may_edit(self) -> Permission:
         """Say that nobody may."""

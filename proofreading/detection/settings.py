@@ -8,7 +8,7 @@ from proofreading.sites import SiteKind
 
 __all__ = ["DEFAULT_KINDS", "OFF", "SKELETON_DETECTOR", "DetectionSettings"]
 
-SKELETON_DETECTOR = "skeleton/1"
+SKELETON_DETECTOR = "skeleton/2"
 """Name and version in the sites of tips and branch points."""
 
 DEFAULT_KINDS = frozenset({SiteKind.CONTACT, SiteKind.BOTTLENECK, SiteKind.ENDPOINT})
@@ -29,7 +29,7 @@ as many random skeleton vertices, at 100, 200 and 300 nm (`proofreading.detectio
   so that junctions are found only where they are asked for.
 """
 
-OFF: frozenset[str] = frozenset({"turn/1"})
+OFF: frozenset[str] = frozenset({"turn/2"})
 """Sharp turns lie at 1, 3 and 4 of the 11 places (chance up to 2, 3 and 5): chance."""
 
 

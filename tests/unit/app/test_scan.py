@@ -26,7 +26,7 @@ from proofreading.sites import Site, SiteKind
 from proofreading.verdicts import Verdict
 from tests.scanned import small_tissue
 
-for _package in ("cc3d", "kimimaro", "pyarrow", "onnxruntime"):
+for _package in ("cc3d", "edt", "numba", "pyarrow", "onnxruntime"):
     pytest.importorskip(_package, reason=f"{_package} is not installed")
 
 Answer = tuple[str, str, int | None, str, float]

@@ -15,7 +15,7 @@ from connectome.errors import InputError
 from proofreading.cost.edits import CostModel
 from tests.scanned import small_tissue
 
-for _package in ("cc3d", "kimimaro", "pyarrow", "onnxruntime"):
+for _package in ("cc3d", "edt", "numba", "pyarrow", "onnxruntime"):
     pytest.importorskip(_package, reason=f"{_package} is not installed")
 
 

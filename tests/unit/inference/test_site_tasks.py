@@ -144,7 +144,7 @@ def trained(volume_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Mo
     """A judge of branch points, trained by the command's own function."""
     pytest.importorskip("sklearn", reason="training needs the extra `train`")
     pytest.importorskip("onnxruntime", reason="judging needs the extra `onnx`")
-    pytest.importorskip("kimimaro", reason="skeletons need the extra `offline`")
+    pytest.importorskip("edt", reason="skeletons need the extra `offline`")
     from inference.training.features import Boosting
     from inference.training.site_tasks import SiteTraining, train_site_task
 

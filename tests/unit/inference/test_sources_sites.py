@@ -47,7 +47,7 @@ class TestMerges:
 
 class TestTips:
     def test_a_yes_has_its_body_in_another_segment(self, volume: TruthVolume) -> None:
-        pytest.importorskip("kimimaro", reason="skeletons need the extra `offline`")
+        pytest.importorskip("edt", reason="skeletons need the extra `offline`")
         variant = joined(volume, 0.5, 1)
         source = TipSource(volume, [variant])
         samples = list(source.samples(Task.SPLIT_ERROR_IDENTIFICATION))

@@ -42,8 +42,8 @@ def _numba() -> Any:
         import numba
     except ImportError as error:
         raise MissingPackageError(
-            "Geometry is drawn with the package numba, which is not installed.",
-            "Install Proofdesk with its extra: pip install 'proofdesk[render]'.",
+            "Geometry and skeletons need the package numba, which is not installed.",
+            "Install Proofdesk with its extra: pip install 'proofdesk[render,offline]'.",
         ) from error
     return numba
 
