@@ -14,6 +14,8 @@ __all__ = ["Tree"]
 
 _DEEP_VOXELS = 12.0
 """From this depth on a way is as good as one in the middle."""
+_BEYOND_NM = 40.0
+"""About how far a knot reaches beyond its deepest voxel."""
 
 Ints = NDArray[np.int32]
 
@@ -145,7 +147,8 @@ class Tree:
     def _cover(self, knots: Ints, reach_nm: float | None) -> None:
         volume, settings = self.volume, self.settings
         if reach_nm is None:
-            reach = volume.depth[knots] * np.float32(settings.scale) + np.float32(settings.const_nm)
+            reach = volume.depth[knots] * settings.scale + settings.const_nm - _BEYOND_NM
+            reach = np.maximum(reach, 0.0).astype(np.float32)
         else:
             reach = np.full(len(knots), reach_nm, np.float32)
         volume.kernels.cover(

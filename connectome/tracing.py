@@ -25,8 +25,9 @@ from connectome.trace_tree import Tree
 
 __all__ = ["TracedVolume", "Tracing"]
 
-CELL_NM = 120.0
-"""About the edge of a cell."""
+CELL_NM = 80.0
+_CELL_VOXELS = 4
+"""About the edge of a cell, and its least number of voxels."""
 Ints = NDArray[np.int32]
 Labels = NDArray[np.unsignedinteger[Any]]
 Voxel = tuple[float, float, float]
@@ -110,7 +111,6 @@ class TracedVolume:
         ways = np.array([w for w in itertools.product((-1, 0, 1), repeat=3) if any(w)], np.int64)
         self._ways = ways
         self.steps = (ways @ self.strides).astype(np.int32)
-        self.lengths = np.linalg.norm(ways * self.voxel, axis=1).astype(np.float32)
         self._knot()
         self.piece = self.piece.ravel()
         self._survey(labels)
@@ -132,7 +132,7 @@ class TracedVolume:
     def _knot(self) -> None:
         import cc3d
 
-        edges = [max(2, round(CELL_NM / length)) for length in self.voxel]
+        edges = [max(_CELL_VOXELS, round(CELL_NM / length)) for length in self.voxel]
         cells = [np.arange(n) // edge for n, edge in zip(self.shape, edges, strict=True)]
         self.cell_nm = float(np.linalg.norm(np.array(edges) * self.voxel))
         z, y, x = (cell.astype(np.uint32) % 2 for cell in cells)
@@ -208,7 +208,9 @@ class TracedVolume:
         count = int(self.knot_piece.max(initial=0)) + 1
         self.voxels = np.bincount(self.knot_piece, self.knot_voxels, count).astype(np.int64)
         first = np.zeros(count, np.int64)
-        first[self.knot_piece[::-1]] = np.arange(len(self.knot_piece))[::-1]
+        # By place: the numbers of knots depend on what else is in the volume.
+        backwards = np.argsort(self.center, kind="stable")[::-1]
+        first[self.knot_piece[backwards]] = backwards
         self.a_knot = first
         at = np.stack(np.unravel_index(self.center[first], self.shape)) - 1
         self.deepest = np.zeros(count, np.float32)
@@ -258,7 +260,6 @@ def _border_voxels(pieces: Labels, voxel: NDArray[np.float64]) -> dict[int, list
     """
     import cc3d
     import edt
-    from scipy import ndimage
 
     shape = tuple(n + 2 for n in pieces.shape)
     found: dict[int, set[int]] = {}
@@ -267,9 +268,19 @@ def _border_voxels(pieces: Labels, voxel: NDArray[np.float64]) -> dict[int, list
         patches = cc3d.connected_components(plane, connectivity=8)
         across = tuple(np.delete(voxel, axis))
         depth = edt.edt(patches, anisotropy=across, black_border=True)
-        numbers = np.arange(1, int(patches.max()) + 1)
-        for place in ndimage.maximum_position(depth, patches, numbers) if len(numbers) else ():
+        for place in _deepest(patches, depth):
             at = np.insert(np.array(place, np.int64), axis, pieces.shape[axis] - 1 if end else 0)
             piece = int(plane[place])
             found.setdefault(piece, set()).add(int(np.ravel_multi_index(tuple(at + 1), shape)))
     return {piece: sorted(voxels) for piece, voxels in found.items()}
+
+
+def _deepest(patches: Labels, depth: NDArray[np.float32]) -> list[tuple[int, ...]]:
+    """Return the deepest place of each patch, the first of equals whatever else there is."""
+    flat = patches.ravel()
+    inside = np.flatnonzero(flat)
+    order = inside[np.lexsort((inside, -depth.ravel()[inside], flat[inside]))]
+    first = np.flatnonzero(np.diff(flat[order], prepend=0))
+    return list(
+        zip(*(axis.tolist() for axis in np.unravel_index(order[first], patches.shape)), strict=True)
+    )
