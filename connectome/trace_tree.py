@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tree"]
 
-_DEEP_VOXELS = 12.0
+_DEEP_NM = 500.0
 """From this depth on a way is as good as one in the middle."""
 _BEYOND_NM = 40.0
 """About how far a knot reaches beyond its deepest voxel."""
@@ -28,8 +28,8 @@ class Tree:
         self.targets = list(volume.borders.get(piece, ()))
         self.paths: list[Ints] = []
         self._least = float(volume.voxel.min())
-        self._deep = np.float32(_DEEP_VOXELS * self._least)
-        self._steepest = _DEEP_VOXELS**2
+        self._deep = np.float32(min(_DEEP_NM, float(volume.deepest[piece])))
+        self._steepest = max(1.0, float(self._deep) / self._least) ** 2
         self._soma_nm = 0.0
 
     def grow(self) -> list[Ints]:

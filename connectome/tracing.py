@@ -67,8 +67,9 @@ class _Scratch:
 
     @classmethod
     def of(cls, knots: int, voxels: int) -> _Scratch:
-        lists = np.empty((4, knots + 1), np.int32)
-        return cls(*lists, np.empty(2 * knots + 2, np.int32), np.empty(voxels + 1, np.int32))
+        lengths = (*[knots + 1] * 4, 2 * knots + 2, voxels + 1)
+        order, queue, source, path, walked, room = (np.empty(n, np.int32) for n in lengths)
+        return cls(order, queue, source, path, walked, room)
 
 
 class TracedVolume:
