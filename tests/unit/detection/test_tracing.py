@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ Labels = NDArray[np.uint64]
 def ball_along(labels: Labels, root: int, points: list[tuple[int, ...]], radius: float) -> None:
     """Draw a round tube through points (z, y, x) in voxels."""
     zyx = np.indices(labels.shape).reshape(3, -1).T
-    for one, other in zip(points[:-1], points[1:], strict=True):
+    for one, other in itertools.pairwise(points):
         a, b = np.array(one, float), np.array(other, float)
         share = np.clip((zyx - a) @ (b - a) / ((b - a) ** 2).sum(), 0, 1)
         near = np.linalg.norm(zyx - a - share[:, None] * (b - a), axis=1) <= radius
