@@ -40,7 +40,7 @@ _VIEWS = 3
 _SIZES = {224: 224, 1024: 512}
 """How large views are drawn, and how large the network sees each of them."""
 SITES_OF_THEIRS = 8
-SITES_OF_OURS = 96
+SITES_OF_OURS = 48
 
 
 def pipeline_of(folder: Path | None) -> Iterator[Measured]:

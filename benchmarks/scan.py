@@ -30,9 +30,9 @@ from proofreading.verdicts import Verdict
 __all__ = ["scan_rows"]
 
 _EFFICIENCY = 0.7
-_JUDGED_NM = 1000.0
+_JUDGED_NM = 600.0
 """Edge of the cube in the middle whose contacts are judged by everything that is bundled."""
-_EVERY = 5
+_EVERY = 25
 """A worker is killed after so many tasks."""
 _LOAD = "processes that want to run"
 
