@@ -38,17 +38,47 @@ Lengths = NDArray[np.float64]
 
 @compiled
 def measure(
-    knots: Ints, pieces: Ints, radii: Floats, sizes: Ints, piece_of: Ints, center: Ints
+    knots: Ints,
+    pieces: Ints,
+    radii: Floats,
+    plane: int,
+    width: int,
+    voxel: Lengths,
+    sizes: Ints,
+    piece_of: Ints,
+    middle: Lengths,
+    center: Ints,
 ) -> None:
-    """Find of each knot its voxels' number, its piece and its deepest voxel."""
+    """Find of each knot its voxels' number, its piece, its centroid and its deepest voxel.
+
+    Of equally deep ones that nearest to the centroid is taken: flat parts have many.
+    """
     for here in range(len(knots)):
         knot = knots[here]
         if knot == 0:
             continue
-        if sizes[knot] == 0 or radii[here] > radii[center[knot]]:
-            center[knot] = here
         sizes[knot] += 1
         piece_of[knot] = pieces[here]
+        rest = here % plane
+        middle[knot, 0] += here // plane
+        middle[knot, 1] += rest // width
+        middle[knot, 2] += rest % width
+    nearest = np.full(len(sizes), np.inf)
+    for here in range(len(knots)):
+        knot = knots[here]
+        if knot == 0:
+            continue
+        most = radii[center[knot]]
+        if center[knot] != 0 and radii[here] < most:
+            continue
+        rest = here % plane
+        z = (here // plane - middle[knot, 0] / sizes[knot]) * voxel[0]
+        y = (rest // width - middle[knot, 1] / sizes[knot]) * voxel[1]
+        x = (rest % width - middle[knot, 2] / sizes[knot]) * voxel[2]
+        apart = z * z + y * y + x * x
+        if center[knot] == 0 or radii[here] > most or apart < nearest[knot]:
+            center[knot] = here
+            nearest[knot] = apart
 
 
 @compiled

@@ -149,8 +149,12 @@ class TracedVolume:
             self.knot,
             self.piece.ravel(),
             self.radii,
+            int(self.strides[0]),
+            int(self.strides[1]),
+            self.voxel,
             self.knot_voxels,
             self.knot_piece,
+            np.zeros((count, 3)),
             self.center,
         )
         self.places = self.positions(self.center).astype(np.float32)
@@ -269,19 +273,24 @@ def _border_voxels(pieces: Labels, voxel: NDArray[np.float64]) -> dict[int, list
         patches = cc3d.connected_components(plane, connectivity=8)
         across = tuple(np.delete(voxel, axis))
         depth = edt.edt(patches, anisotropy=across, black_border=True)
-        for place in _deepest(patches, depth):
+        for place in _deepest(patches, depth, np.array(across)):
             at = np.insert(np.array(place, np.int64), axis, pieces.shape[axis] - 1 if end else 0)
             piece = int(plane[place])
             found.setdefault(piece, set()).add(int(np.ravel_multi_index(tuple(at + 1), shape)))
     return {piece: sorted(voxels) for piece, voxels in found.items()}
 
 
-def _deepest(patches: Labels, depth: NDArray[np.float32]) -> list[tuple[int, ...]]:
-    """Return the deepest place of each patch, the first of equals whatever else there is."""
-    flat = patches.ravel()
-    inside = np.flatnonzero(flat)
-    order = inside[np.lexsort((inside, -depth.ravel()[inside], flat[inside]))]
-    first = np.flatnonzero(np.diff(flat[order], prepend=0))
-    return list(
-        zip(*(axis.tolist() for axis in np.unravel_index(order[first], patches.shape)), strict=True)
-    )
+def _deepest(
+    patches: Labels, depth: NDArray[np.float32], lengths: NDArray[np.float64]
+) -> list[tuple[int, ...]]:
+    """Return the deepest place of each patch, of equals the one nearest to its centroid."""
+    inside = np.nonzero(patches)
+    patch = patches[inside].astype(np.int64)
+    places = np.stack(inside, axis=1) * lengths
+    sizes = np.maximum(np.bincount(patch), 1)
+    middles = np.stack([np.bincount(patch, axis) / sizes for axis in places.T], axis=1)
+    # Rounding keeps equals equal whatever else there is.
+    apart = np.round(((places - middles[patch]) ** 2).sum(axis=1), 3)
+    order = np.lexsort((np.arange(len(patch)), apart, -depth[inside], patch))
+    first = order[np.flatnonzero(np.diff(patch[order], prepend=0))]
+    return [tuple(place) for place in np.stack(inside, axis=1)[first].tolist()]

@@ -66,9 +66,9 @@ def test_a_tree_of_three_arms_has_three_tips_and_one_branch_point() -> None:
 
 def test_narrow_places_stay_narrow() -> None:
     labels = np.zeros((40, 40, 160), np.uint64)
-    ball_along(labels, 3, [(20, 20, 10), (20, 20, 75)], 10)
-    ball_along(labels, 3, [(20, 20, 75), (20, 20, 86)], 3)
-    ball_along(labels, 3, [(20, 20, 86), (20, 20, 150)], 10)
+    ball_along(labels, 3, [(20, 20, 10), (20, 20, 66)], 10)
+    ball_along(labels, 3, [(20, 20, 66), (20, 20, 94)], 3)
+    ball_along(labels, 3, [(20, 20, 94), (20, 20, 150)], 10)
     skeleton = traced(labels)[3]
     inside = np.abs(skeleton.vertices_nm[:, 0] - 800) < 400
     assert skeleton.radii_nm[inside].min() <= 50
