@@ -108,9 +108,11 @@ class Worker:
         self._journal.add(Entry(step, "pressing", key, decision.site_id))
         self._driver.press(key)
         self._driver.until(lambda: self._current.site.id == decision.site_id, key, PATIENCE_S)
-        wanted = decision.answer.value if key == REDO else None
         self._driver.until(
-            lambda: (self._row(decision.site_id) == decision.answer.value) == (wanted is not None),
+            lambda: (
+                state.stands(decision.id) == (key == REDO)
+                and self._row(decision.site_id) == self._kept(decision.site_id)
+            ),
             f"what {key} does",
             PATIENCE_S,
         )
@@ -271,6 +273,11 @@ class Worker:
         place = self._bench.queue.index_of(site)
         row = None if place is None else self._driver.window.queue.model.row_at(place)
         return None if row is None or row.answer is None else row.answer.value
+
+    def _kept(self, site: str) -> str | None:
+        """Return the answer that the ledger has: the one before, where one was taken back."""
+        decision = self._bench.session.ledger.state.decision(site)
+        return None if decision is None else decision.answer.value
 
     def _until_row(self, site: str, answer: str) -> None:
         self._driver.until(lambda: self._row(site) == answer, f"{answer} on the row", PATIENCE_S)
