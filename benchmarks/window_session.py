@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from connectome.datastack import Datastack
     from proofreading.session import Session
 
-__all__ = ["JUDGED", "copy_judged", "judged_session", "make_judged", "move_session"]
+__all__ = ["copy_judged", "judged_session", "make_judged", "move_session"]
 
-JUDGED = 240
 _NAME = "s.proofdesk"
 
 
 def judged_session(scratch: Path) -> Opened:
-    """Return a session of its own in a folder, with `JUDGED` contacts judged by the real judges.
+    """Return a session of its own in a folder, with all sites judged by the real judges.
 
     What it is a copy of stays in the person's data folder, because finding and judging
     take minutes and are no part of what is measured.
@@ -33,7 +32,7 @@ def judged_session(scratch: Path) -> Opened:
     kept = data_folder() / f"bench-window-{_kind()}"
     if not (kept / "complete").exists():
         shutil.rmtree(kept, ignore_errors=True)
-        make_judged(kept, JUDGED)
+        make_judged(kept)
         (kept / "complete").touch()
     return copy_judged(kept, scratch)
 
@@ -44,7 +43,7 @@ def _kind() -> str:
     from proofreading.catalogue_schema import SCHEMA_VERSION
 
     judges = [f"{j.manifest.id} {j.manifest.task.value}" for j in load_panel().judges]
-    told = json.dumps([SCHEMA_VERSION, *sorted(judges)])
+    told = json.dumps(["all sites", SCHEMA_VERSION, *sorted(judges)])
     return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
@@ -59,8 +58,8 @@ def copy_judged(kept: Path, scratch: Path) -> Opened:
     return Opened(scratch / _NAME, str(address))
 
 
-def make_judged(kept: Path, judged: int) -> None:
-    """Detect on the demo and let the bundled judges look at so many contacts.
+def make_judged(kept: Path, judged: int | None = None) -> None:
+    """Detect on the demo and let the bundled judges look at so many contacts, or at all sites.
 
     Nothing is left to find, so that a window on a copy only goes on judging.
     """
@@ -79,10 +78,23 @@ def make_judged(kept: Path, judged: int) -> None:
         datastack.close()
 
 
-def _judge(session: Session, datastack: Datastack, judged: int) -> None:
+def _judge(session: Session, datastack: Datastack, judged: int | None) -> None:
+    from app.services.detecting import DETECTED
+    from app.services.judging import load_panel
+    from app.services.panel import judge_batches
+
+    if judged is None:
+        for _batch in judge_batches(load_panel(), datastack, session.catalogue):
+            pass
+    else:
+        _judge_some(session, datastack, judged)
+    session.artifacts.mkdir(exist_ok=True)
+    (session.artifacts / DETECTED).touch()
+
+
+def _judge_some(session: Session, datastack: Datastack, judged: int) -> None:
     from itertools import islice
 
-    from app.services.detecting import DETECTED
     from app.services.judging import SiteDesk, load_panel
     from proofreading.sites import SiteKind
 
@@ -91,8 +103,6 @@ def _judge(session: Session, datastack: Datastack, judged: int) -> None:
     sites = list(islice(contacts, judged))
     for begin in range(0, len(sites), 16):
         session.catalogue.add_verdicts(desk.judge(sites[begin : begin + 16]))
-    session.artifacts.mkdir(exist_ok=True)
-    (session.artifacts / DETECTED).touch()
 
 
 def move_session(folder: Path, address: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.compiling import compiled
+from rendering.geometry.compiling import compiled
 
 __all__ = ["smoothed"]
 

@@ -97,9 +97,9 @@ class LazySkeletons:
     segmentation: Segmentation
 
     def skeletons(self, roots: Iterable[int] | None = None) -> Iterator[Skeleton]:
-        from connectome.skeletonize import VoxelSkeletons
+        from connectome.skeletonize import KimimaroSkeletons
 
-        return VoxelSkeletons(self.segmentation).skeletons(roots)
+        return KimimaroSkeletons(self.segmentation).skeletons(roots)
 
 
 class ArrayDatastack:

@@ -22,7 +22,7 @@ _EXTRAS: tuple[tuple[str, str, str], ...] = (
     ("onnxruntime", "onnxruntime", "onnx"),
     ("caveclient", "caveclient", "cave"),
     ("cloudvolume", "cloud-volume", "cave"),
-    ("cc3d", "connected-components-3d", "offline"),
+    ("kimimaro", "kimimaro", "offline"),
     ("fastapi", "fastapi", "offline"),
     ("torch", "torch", "train"),
     ("transformers", "transformers", "vlm"),

@@ -118,9 +118,9 @@ class OfflineDatastack:
     @cached_property
     def skeletons(self) -> Skeletons:
         """Skeletons, made from the voxels."""
-        from connectome.skeletonize import VoxelSkeletons
+        from connectome.skeletonize import KimimaroSkeletons
 
-        return VoxelSkeletons(self._segmentation)
+        return KimimaroSkeletons(self._segmentation)
 
     @property
     def graph(self) -> CaveGraph:

@@ -95,7 +95,7 @@ class SkeletonStore:
         DatastackError
             If the object cannot be traced.
         MachineError
-            If the tracing process ended, or what traces is not installed.
+            If the tracing process ended, or kimimaro is not installed.
         """
         with self._lock:
             self._waiting += 1

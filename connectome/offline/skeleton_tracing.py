@@ -58,7 +58,7 @@ def trace(job: TraceJob) -> Skeleton:
     DatastackError
         If the object spans more than can be held in memory even on a coarse grid.
     MissingPackageError
-        If what traces skeletons is not installed.
+        If kimimaro is not installed.
     """
     chunks = np.unique(job.layout.chunk_of(job.supervoxels, 1), axis=0)
     size = np.asarray(job.layout.chunk_size)

@@ -77,9 +77,9 @@ class PrecomputedDatastack:
     @cached_property
     def skeletons(self) -> Skeletons:
         """Skeletons, made from the voxels."""
-        from connectome.skeletonize import VoxelSkeletons
+        from connectome.skeletonize import KimimaroSkeletons
 
-        return VoxelSkeletons(self._segmentation)
+        return KimimaroSkeletons(self._segmentation)
 
     def may_edit(self) -> Permission:
         """Say that nobody may."""

@@ -89,9 +89,9 @@ _SKELETON_RULES = (
         SiteKind.JUNCTION,
         lambda skeleton, settings: branch_points(skeleton, settings.same_tip_nm),
     ),
-    SkeletonRule("calibre/2", SiteKind.BOTTLENECK, narrowings),
-    SkeletonRule("turn/2", SiteKind.BOTTLENECK, turns),
-    SkeletonRule("somata/2", SiteKind.BOTTLENECK, soma_borders),
+    SkeletonRule("calibre/1", SiteKind.BOTTLENECK, narrowings),
+    SkeletonRule("turn/1", SiteKind.BOTTLENECK, turns),
+    SkeletonRule("somata/1", SiteKind.BOTTLENECK, soma_borders),
 )
 
 

@@ -8,7 +8,7 @@ from proofreading.sites import SiteKind
 
 __all__ = ["DEFAULT_KINDS", "OFF", "SKELETON_DETECTOR", "DetectionSettings"]
 
-SKELETON_DETECTOR = "skeleton/2"
+SKELETON_DETECTOR = "skeleton/1"
 """Name and version in the sites of tips and branch points."""
 
 DEFAULT_KINDS = frozenset({SiteKind.CONTACT, SiteKind.BOTTLENECK, SiteKind.ENDPOINT})
@@ -18,18 +18,18 @@ Measured on a fly FIB-SEM volume (fib25, 10 nm) segmented by a flood-filling net
 as many random skeleton vertices, at 100, 200 and 300 nm (`proofreading.detection.chance`):
 
 - Contacts name 130 of 131 true split errors, in seconds and without skeletons.
-- Tips lie at 94, 99 and 100 % of the split errors (chance 67, 83 and 90 %), and their first
-  partner is the right one for 51 %. What they name a contact names too; they show where a
+- Tips lie at 94, 99 and 100 % of the split errors (chance 61, 79 and 86 %), and their first
+  partner is the right one for 47 %. What they name a contact names too; they show where a
   neurite ends, which matters most where neurites end far from anything.
-- Weak cuts lie at 7, 8 and 9 of the 11 places of merge errors (chance 1.8, 3.1 and 4.3),
-  narrow places at 6, 7 and 9 (chance 2.1, 3.6 and 5.1). With so few errors the intervals
+- Weak cuts lie at 7, 8 and 9 of the 11 places of merge errors (chance 2.0, 3.4 and 4.6),
+  narrow places at 5, 6 and 8 (chance 1.3, 2.4 and 3.4). With so few errors the intervals
   are wide, and the limits below were looked at on the same errors.
 - Borders between two somata were not measured: the volume holds no soma.
 - Branch points lie at 4, 7 and 8 of these (chance up to 5, 7 and 8): no better than chance,
   so that junctions are found only where they are asked for.
 """
 
-OFF: frozenset[str] = frozenset({"turn/2"})
+OFF: frozenset[str] = frozenset({"turn/1"})
 """Sharp turns lie at 1, 3 and 4 of the 11 places (chance up to 2, 3 and 5): chance."""
 
 

@@ -14,8 +14,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from connectome.compiling import compiled
 from rendering.geometry.assemble import EMPTY
+from rendering.geometry.compiling import compiled
 
 __all__ = ["draw_depth", "project", "resolve"]
 

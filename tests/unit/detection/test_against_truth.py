@@ -88,7 +88,7 @@ def test_recall_and_precision() -> None:
 
 
 def test_real_tissue_is_recalled() -> None:
-    pytest.importorskip("edt", reason="edt is not installed")
+    pytest.importorskip("kimimaro", reason="kimimaro is not installed")
     labels = np.load(shared_data("fib25") / "labels.npz")
     part = np.s_[60:160, 60:190, 60:190]
     segments, bodies = labels["segmentation"][part], labels["groundtruth"][part]

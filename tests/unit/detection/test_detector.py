@@ -220,7 +220,7 @@ def test_only_the_roots_asked_for() -> None:
 
 
 def test_real_skeletons_of_the_world_find_the_cut() -> None:
-    pytest.importorskip("edt", reason="edt is not installed")
+    pytest.importorskip("kimimaro", reason="kimimaro is not installed")
     datastack = ArrayDatastack(None, halves(world()), world(), VOXEL)
     cut = [s for s in detect(datastack) if {s.root, *(p.root for p in s.partners[:1])} == {A, B}]
     assert len(cut) == 1

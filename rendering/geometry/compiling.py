@@ -42,8 +42,8 @@ def _numba() -> Any:
         import numba
     except ImportError as error:
         raise MissingPackageError(
-            "Geometry and skeletons need the package numba, which is not installed.",
-            "Install Proofdesk with its extra: pip install 'proofdesk[render,offline]'.",
+            "Geometry is drawn with the package numba, which is not installed.",
+            "Install Proofdesk with its extra: pip install 'proofdesk[render]'.",
         ) from error
     return numba
 
