@@ -93,9 +93,7 @@ class Worker:
     def _answer(self, step: int, key: str) -> None:
         site = self._current.site.id
         self._journal.add(Entry(step, "pressing", key, site))
-        self._driver.press(key)
-        if self._bench.snapshot().doubt is not None:
-            self._driver.press(key)  # The window asks once whether it is meant.
+        self._press_as_meant(key)
         self._until_row(site, ANSWERS[key])
         self._show(step, key, site)
 
@@ -129,7 +127,7 @@ class Worker:
         self._press_until("P", "ready")
         # What cannot be cut is left alone: that is an answer, too.
         key = "Return" if self._phase() == "ready" else "Escape"
-        self._driver.press(key)
+        self._press_as_meant(key)
         if key == "Return":
             self._until_row(site, "accept")
         self._show(step, CUT, site)
@@ -176,6 +174,11 @@ class Worker:
         if standing:
             return None if decision is None else state.edit_of(decision.id)
         return next((r for r in reversed(state.edits()) if r.edit.site_id == site), None)
+
+    def _press_as_meant(self, key: str) -> None:
+        self._driver.press(key)
+        if self._bench.snapshot().doubt is not None:
+            self._driver.press(key)  # The window asks once whether it is meant.
 
     def _press_until(self, key: str, phase: str) -> None:
         self._driver.press(key)
