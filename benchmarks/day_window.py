@@ -214,6 +214,7 @@ class Worker:
         if fault == RENDERER:
             self._kill_renderer()
         elif fault in (SERVICE_DOWN, SERVICE_LOST):
+            self._have_something_to_send(step)
             self._lose_service(while_sending=fault == SERVICE_LOST)
         else:
             self._ask(fault)
@@ -221,6 +222,13 @@ class Worker:
             self._reconcile()
         differing = difference(self._bench.session.folder, self._journal)
         self._journal.add(Entry(step, "back", fault, answer="; ".join(differing)))
+
+    def _have_something_to_send(self, step: int) -> None:
+        """Accept a pair where everything has gone out: a service is lost while it sends."""
+        pair = next(self._open_sites(SiteKind.CONTACT), None)
+        if pair is not None and not self._bench.session.ledger.state.pending_edits():
+            self._bench.select(pair.id)
+            self._answer(step, "F")
 
     def _lose_service(self, *, while_sending: bool) -> None:
         """Let the service end in the middle of an export; the person goes on meanwhile."""
