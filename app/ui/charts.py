@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PyQt6.QtCore import QPointF, QRectF, QSize, Qt
@@ -50,27 +51,19 @@ class Dot:
     high: float
 
 
-class _Chart(QWidget):
-    """A chart that paints itself again when what it shows has changed."""
-
-    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, ARG002
-        """Paint the chart."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(ui_font())
-        self.draw(painter)
+@contextmanager
+def _painting(chart: QWidget) -> Iterator[QPainter]:
+    """Paint on a chart, smoothly and in the program's font; to be used while Qt paints it."""
+    painter = QPainter(chart)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setFont(ui_font())
+    try:
+        yield painter
+    finally:
         painter.end()
 
-    def draw(self, painter: QPainter) -> None:
-        """Paint what the chart shows; every chart has its own.
 
-        Qt's metaclass leaves no room for an abstract base class, so this one says so when
-        it is painted.
-        """
-        raise NotImplementedError
-
-
-class Bars(_Chart):
+class Bars(QWidget):
     """Counts as bars, one a line, each with its name and number."""
 
     def __init__(self) -> None:
@@ -85,8 +78,12 @@ class Bars(_Chart):
             self.setAccessibleDescription(", ".join(f"{b.name} {b.count}" for b in bars))
             self.update()
 
-    def draw(self, painter: QPainter) -> None:
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, ARG002
         """Paint the bars."""
+        with _painting(self) as painter:
+            self._draw(painter)
+
+    def _draw(self, painter: QPainter) -> None:
         most = max((bar.count for bar in self._bars), default=0) or 1
         room = self.width() - _LABEL_WIDTH - _NUMBER_WIDTH
         for line, bar in enumerate(self._bars):
@@ -101,7 +98,7 @@ class Bars(_Chart):
             _write(painter, number, f"{bar.count:,}", theme().text)
 
 
-class Ranges(_Chart):
+class Ranges(QWidget):
     """Shares on one scale from 0 to 1, each with its interval, its number and its n."""
 
     def __init__(self) -> None:
@@ -117,8 +114,12 @@ class Ranges(_Chart):
             self.setAccessibleDescription(", ".join(told))
             self.update()
 
-    def draw(self, painter: QPainter) -> None:
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, ARG002
         """Paint the shares."""
+        with _painting(self) as painter:
+            self._draw(painter)
+
+    def _draw(self, painter: QPainter) -> None:
         left, room = _LABEL_WIDTH, self.width() - _LABEL_WIDTH - 2 * _NUMBER_WIDTH
         for line, one in enumerate(self._ranges):
             y = line * _LINE + _LINE / 2
@@ -142,7 +143,7 @@ class Ranges(_Chart):
             _write(painter, box, f"n {one.count:,}", theme().faint)
 
 
-class Dots(_Chart):
+class Dots(QWidget):
     """Calibration: what was expected against what was answered, with intervals."""
 
     def __init__(self) -> None:
@@ -167,8 +168,12 @@ class Dots(_Chart):
             self._line = tuple(line)
             self.update()
 
-    def draw(self, painter: QPainter) -> None:
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, ARG002
         """Paint axes, the diagonal, the curve and the points."""
+        with _painting(self) as painter:
+            self._draw(painter)
+
+    def _draw(self, painter: QPainter) -> None:
         side = min(self.width() - 5 * GRID, self.height() - 3 * GRID)
         box = QRectF(4 * GRID, GRID, side, side)
         painter.setPen(QPen(QColor(theme().line), 1))
@@ -195,7 +200,7 @@ class Dots(_Chart):
             painter.drawEllipse(QPointF(x, box.bottom() - dot.y * side), 4, 4)
 
 
-class Curve(_Chart):
+class Curve(QWidget):
     """Seconds of answers in order, on a logarithmic scale, as a line."""
 
     def __init__(self) -> None:
@@ -209,8 +214,12 @@ class Curve(_Chart):
             self._values = tuple(values)
             self.update()
 
-    def draw(self, painter: QPainter) -> None:
+    def paintEvent(self, a0: QPaintEvent | None) -> None:  # noqa: N802, ARG002
         """Paint the scale and the line."""
+        with _painting(self) as painter:
+            self._draw(painter)
+
+    def _draw(self, painter: QPainter) -> None:
         box = QRectF(4 * GRID, GRID, self.width() - 5 * GRID, self.height() - 2 * GRID)
         low, high = math.log(1.0), math.log(60.0)
         for seconds in (1, 2, 5, 10, 20, 50):

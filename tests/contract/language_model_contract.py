@@ -69,12 +69,6 @@ def answered(pending: Pending) -> Pending:
 class LanguageModelContract:
     """Subclasses give the fixture ``running``, and close what it made."""
 
-    @pytest.fixture
-    def running(self) -> Running:
-        # pytest instantiates test classes itself, and an abstract one would be an error in
-        # collection; a subclass that forgets its fixture fails every test instead.
-        raise NotImplementedError
-
     def test_likelihoods_are_those_of_the_model(self, running: Running) -> None:
         assert running.health() is Health.STOPPED
         assert running.model.provider == ""
